@@ -54,10 +54,7 @@ pub(crate) fn program(root: &Path) -> Option<PathBuf> {
 /// Installs cargo-deny below the build folder: about three minutes on one core.
 pub(crate) fn installation(root: &Path) -> Command {
     let mut command = step::cargo(["install", "--locked", "--version", VERSION, "--root"]);
-    command
-        .arg(root.join(TOOLS))
-        .arg("cargo-deny")
-        .env("CARGO_TARGET_DIR", root.join(TOOLS).join("build"));
+    command.arg(root.join(TOOLS)).arg("cargo-deny");
     command
 }
 

@@ -1,1 +1,33 @@
-//! core
+//! The domain of Trainmaster, pure: definitions, plans, commands, events, rules.
+//!
+//! Nothing here reads a clock, a file, a database or the environment.
+//! Time, identifiers and the zone database arrive as arguments, so the same events make the same world everywhere.
+//! Start reading at [`World`]: a command is judged ([`World::decide`]), its events are taken in ([`World::apply`]),
+//! and their consequences are carried out ([`World::settle`]).
+
+pub mod access;
+pub mod actions;
+pub mod command;
+pub mod definition;
+pub mod duration;
+pub mod effect;
+pub mod entity;
+pub mod event;
+pub mod ids;
+pub mod inputs;
+pub mod plan;
+pub mod process;
+pub mod rejection;
+pub mod release;
+mod scope;
+pub mod status;
+pub mod uses;
+pub mod waiting;
+mod world;
+
+pub use command::{Actor, Command, Envelope};
+pub use effect::{Effect, Outcome};
+pub use event::{Change, Event};
+pub use rejection::Rejection;
+pub use waiting::{Waiting, WaitingReason};
+pub use world::World;

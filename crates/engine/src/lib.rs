@@ -1,1 +1,4 @@
-//! engine
+//! The loop round core: submit, commit, apply, reconcile effects, wake, publish.
+
+pub mod journal;
+pub mod ports;

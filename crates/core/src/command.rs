@@ -1,0 +1,375 @@
+//! What can be asked of the world: imperatives, each judged by [`crate::World::decide`].
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::definition::Definition;
+use crate::effect::Outcome;
+use crate::ids::{ActivityPath, AttemptId, Name, Owner, ReleaseId, ResourceKey, TokenId};
+use crate::release::{Link, ReleaseDescription, ReleaseType, StartMode};
+use crate::uses::tasks::TaskStatus;
+
+/// A command with who asks, when.
+#[derive(Clone, Debug)]
+pub struct Envelope {
+    /// Now, by the clock of the engine.
+    pub at: Timestamp,
+    /// Who asks.
+    pub actor: Actor,
+    /// What is asked.
+    pub command: Command,
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// The holder of an API token; its rights are read from the world at the moment of the decision.
+    Token(TokenId),
+    /// The server itself: executors' outcomes, first start.
+    System,
+}
+
+/// What can be asked.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Make a new revision of a definition; the same content again changes nothing.
+    ApplyResource {
+        /// The checked definition.
+        definition: Box<Definition>,
+        /// Refuse if the current revision is another one (0: must not exist).
+        if_revision: Option<u32>,
+    },
+    /// Remove a definition; releases that pinned a revision keep it.
+    DeleteResource {
+        /// Which.
+        key: ResourceKey,
+        /// Refuse if the current revision is another one.
+        if_revision: Option<u32>,
+    },
+    /// Let somebody in.
+    IssueToken(NewToken),
+    /// Let somebody in no longer.
+    RevokeToken {
+        /// Which.
+        token: TokenId,
+    },
+    /// Make a draft, and with `start` activate it at once.
+    CreateRelease(Box<NewRelease>),
+    /// Change what may still change.
+    EditRelease {
+        /// Which.
+        release: ReleaseId,
+        /// What is to change.
+        changes: Box<ReleaseChanges>,
+        /// Refuse if the release has been edited to another version.
+        if_version: Option<u64>,
+    },
+    /// Something about a release as a whole.
+    Release {
+        /// Which.
+        release: ReleaseId,
+        /// What.
+        action: ReleaseCommand,
+    },
+    /// Something about one activity.
+    Activity {
+        /// Which release.
+        release: ReleaseId,
+        /// Which activity.
+        path: ActivityPath,
+        /// What.
+        action: ActivityCommand,
+    },
+    /// An executor reports what the outside world calls the effect.
+    ReportHandle {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// Its name outside.
+        handle: Value,
+    },
+    /// An executor reports how an effect ended.
+    FinishAttempt {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// The engine takes a release out of service because its handling panicked.
+    QuarantineRelease {
+        /// Which.
+        release: ReleaseId,
+        /// The panic's message.
+        reason: String,
+    },
+}
+
+/// What can be asked of a release as a whole.
+#[derive(Clone, Debug)]
+pub enum ReleaseCommand {
+    /// Check everything, pin the process, lock the inputs, schedule (Draft → Scheduled).
+    Finalize,
+    /// Finalize and start now (Draft → Running); a Scheduled release that waits for a person starts too.
+    Activate {
+        /// Values given at execution time.
+        inputs: BTreeMap<String, Value>,
+    },
+    /// Start a scheduled release before its time.
+    PreExecute {
+        /// Overrides of optional inputs.
+        inputs: BTreeMap<String, Value>,
+        /// What for.
+        purpose: String,
+    },
+    /// Back to Draft.
+    Cancel {
+        /// Why.
+        reason: String,
+    },
+    /// Start no new attempts.
+    Pause {
+        /// Why.
+        reason: String,
+    },
+    /// Go on after a pause.
+    Resume,
+    /// Stop for good.
+    Abort {
+        /// Why; must not be empty.
+        reason: String,
+    },
+    /// Run an aborted release again.
+    Restart {
+        /// From where.
+        from: RestartFrom,
+        /// When; none is now.
+        at: Option<Timestamp>,
+        /// Why.
+        reason: String,
+    },
+    /// Put a completed release out of the way.
+    Archive,
+    /// Remove it, where that is allowed.
+    Delete,
+    /// Write something down about it.
+    AddNote {
+        /// The note.
+        text: String,
+    },
+    /// Put a quarantined release back into service.
+    Release {
+        /// Why it is believed to work again.
+        reason: String,
+    },
+}
+
+/// Where a restart begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RestartFrom {
+    /// From the first phase; everything runs again.
+    Start,
+    /// From the first unfinished activity; finished work is kept.
+    Unfinished,
+}
+
+/// What can be asked of one activity.
+#[derive(Clone, Debug)]
+pub enum ActivityCommand {
+    /// Try again; with changed inputs it is "fix and continue", with a process it is a remedy.
+    Retry {
+        /// Changed values, for this attempt only: names in scope or keys of `with`.
+        inputs: BTreeMap<String, Value>,
+        /// Run this process in its place and take over its outputs.
+        remedy: Option<Name>,
+        /// An input set to save the changed values to.
+        save_to: Option<Name>,
+        /// Why; must not be empty.
+        reason: String,
+    },
+    /// Go on as if it had succeeded.
+    Ignore {
+        /// Outputs to hand on in its place.
+        outputs: BTreeMap<String, Value>,
+        /// Why; must not be empty.
+        reason: String,
+    },
+    /// Give it up.
+    Fail {
+        /// Why; must not be empty.
+        reason: String,
+    },
+    /// Approve or reject.
+    Decide {
+        /// Which.
+        decision: Decision,
+        /// What the person wants to say.
+        comment: String,
+        /// The digest of what the person was shown; refused if it is another one now.
+        digest: Option<String>,
+    },
+    /// Answer an `input`.
+    Submit {
+        /// The values.
+        values: BTreeMap<String, Value>,
+    },
+    /// Move a task of a checklist on.
+    UpdateTask {
+        /// Which task.
+        task: Name,
+        /// Where it stands now.
+        status: TaskStatus,
+        /// What the person wants to say.
+        comment: String,
+        /// Links that prove it.
+        evidence: Vec<String>,
+    },
+}
+
+/// One person's answer to an approval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Decision {
+    /// Yes.
+    Approve,
+    /// No.
+    Reject,
+}
+
+/// A token to be issued; the token itself was made outside and only its digest comes in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewToken {
+    /// SHA-256 of the token, in hexadecimal.
+    pub digest: String,
+    /// Who holds it.
+    pub user: Name,
+    /// The teams the holder belongs to.
+    pub teams: Vec<Name>,
+    /// The roles the holder has (see [`crate::access::Role`]).
+    pub roles: Vec<crate::access::Role>,
+    /// Where the roles hold; none is everywhere.
+    pub organization: Option<Name>,
+    /// When it ends; none only for the first administrator token.
+    pub expires_at: Option<Timestamp>,
+    /// What it is for.
+    pub description: String,
+}
+
+/// A release to be created.
+#[derive(Clone, Debug, Default)]
+pub struct NewRelease {
+    /// The process, of the same organization or the account level.
+    pub process: Option<Name>,
+    /// Pin this revision instead of the newest at finalization.
+    pub revision: Option<u32>,
+    /// Where it lives; none is the account level.
+    pub organization: Option<Name>,
+    /// Its name; none makes one from the process.
+    pub name: Option<String>,
+    /// Its description.
+    pub description: ReleaseDescription,
+    /// The software version delivered.
+    pub version: Option<String>,
+    /// Its type.
+    pub release_type: ReleaseType,
+    /// Labels; a plain tag is a key with an empty value.
+    pub labels: BTreeMap<String, String>,
+    /// Values for the inputs.
+    pub inputs: BTreeMap<String, Value>,
+    /// An input set that fills what `inputs` leaves open.
+    pub input_set: Option<Name>,
+    /// When it is to start.
+    pub start_at: Option<Timestamp>,
+    /// When it should end; advisory.
+    pub expected_end_at: Option<Timestamp>,
+    /// Starts by itself or waits for a person.
+    pub start_mode: StartMode,
+    /// IANA zone of its days and wall-clock times; none is UTC.
+    pub zone: Option<String>,
+    /// The release manager.
+    pub manager: Option<Owner>,
+    /// Owners of phases (`build`) and activities (`build/compile`) that replace the process's.
+    pub owners: BTreeMap<String, Vec<Owner>>,
+    /// Who wants to know.
+    pub stakeholders: Vec<Owner>,
+    /// Links to other systems.
+    pub links: Vec<Link>,
+    /// Releases that must have succeeded before this one starts.
+    pub after: Vec<ReleaseId>,
+    /// Start at once.
+    pub start: bool,
+    /// Finalize at once (with a start time: schedule).
+    pub finalize: bool,
+}
+
+/// Changes to a release: a field that is none stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct ReleaseChanges {
+    /// New name.
+    pub name: Option<String>,
+    /// New description.
+    pub description: Option<ReleaseDescription>,
+    /// New version.
+    pub version: Option<Option<String>>,
+    /// New type.
+    pub release_type: Option<ReleaseType>,
+    /// New labels.
+    pub labels: Option<BTreeMap<String, String>>,
+    /// New links.
+    pub links: Option<Vec<Link>>,
+    /// New manager.
+    pub manager: Option<Option<Owner>>,
+    /// New owners of phases and activities.
+    pub owners: Option<BTreeMap<String, Vec<Owner>>>,
+    /// New stakeholders.
+    pub stakeholders: Option<Vec<Owner>>,
+    /// New start time.
+    pub start_at: Option<Option<Timestamp>>,
+    /// New expected end.
+    pub expected_end_at: Option<Option<Timestamp>>,
+    /// New start mode.
+    pub start_mode: Option<StartMode>,
+    /// New zone (drafts only).
+    pub zone: Option<String>,
+    /// New process (drafts only).
+    pub process: Option<Name>,
+    /// New revision to pin (drafts only).
+    pub revision: Option<Option<u32>>,
+    /// New input values (drafts only).
+    pub inputs: Option<BTreeMap<String, Value>>,
+    /// New input set (drafts only).
+    pub input_set: Option<Option<Name>>,
+    /// New predecessors (drafts only).
+    pub after: Option<Vec<ReleaseId>>,
+}
+
+impl Command {
+    /// The release that the command is about, which must be in memory before it is judged.
+    pub fn release(&self) -> Option<ReleaseId> {
+        match self {
+            Command::EditRelease { release, .. }
+            | Command::Release { release, .. }
+            | Command::Activity { release, .. }
+            | Command::QuarantineRelease { release, .. } => Some(*release),
+            Command::ReportHandle { attempt, .. } | Command::FinishAttempt { attempt, .. } => {
+                Some(attempt.release)
+            }
+            Command::ApplyResource { .. }
+            | Command::DeleteResource { .. }
+            | Command::IssueToken(_)
+            | Command::RevokeToken { .. }
+            | Command::CreateRelease(_) => None,
+        }
+    }
+
+    /// Every release that must be in memory before it is judged.
+    pub fn releases(&self) -> Vec<ReleaseId> {
+        let named: &[ReleaseId] = match self {
+            Command::CreateRelease(new) => &new.after,
+            Command::EditRelease { changes, .. } => changes.after.as_deref().unwrap_or_default(),
+            _ => &[],
+        };
+        self.release().into_iter().chain(named.iter().copied()).collect()
+    }
+}

@@ -1,0 +1,144 @@
+//! The journal: events in one order, chained by hashes, so that any change is found (reliability.md, 44).
+//!
+//! A record's hash is SHA-256 over its line without the hash; the line holds the hash before it.
+//! The exported line is canonical: the verifier rebuilds it from what it read and compares byte by byte.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+use trainmaster_core::Event;
+
+/// One event with its place in the journal.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Its position, from one, without gaps.
+    pub position: u64,
+    /// The event as it was serialized when it happened, byte for byte.
+    pub body: String,
+    /// Hash of the record before it; empty for the first.
+    pub previous: String,
+    /// Its own hash, in hexadecimal.
+    pub hash: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line<'a> {
+    position: u64,
+    previous: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    event: &'a RawValue,
+    hash: std::borrow::Cow<'a, str>,
+}
+
+/// What is wrong with a journal, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the journal is not intact at position {position}: {what}")]
+pub struct Tampered {
+    /// The first position that is not as it should be.
+    pub position: u64,
+    /// What is wrong there.
+    pub what: String,
+}
+
+impl Record {
+    /// Chains an event behind the record before it.
+    pub fn chain(position: u64, previous: &str, event: &Event) -> Record {
+        let body = serde_json::to_string(event).expect("events have text keys and finite numbers");
+        let hash = digest(position, previous, &body);
+        Record { position, body, previous: previous.to_owned(), hash }
+    }
+
+    /// The event.
+    pub fn event(&self) -> Result<Event, serde_json::Error> {
+        serde_json::from_str(&self.body)
+    }
+
+    /// The record as one line of an export, without the line end.
+    pub fn line(&self) -> String {
+        line(self.position, &self.previous, &self.body, &self.hash)
+    }
+}
+
+fn line(position: u64, previous: &str, body: &str, hash: &str) -> String {
+    format!(r#"{{"position":{position},"previous":"{previous}","event":{body},"hash":"{hash}"}}"#)
+}
+
+fn digest(position: u64, previous: &str, body: &str) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(position.to_le_bytes());
+    hasher.update(previous.as_bytes());
+    hasher.update([0]);
+    hasher.update(body.as_bytes());
+    hex(&hasher.finalize())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(DIGITS[usize::from(byte >> 4)] as char);
+        text.push(DIGITS[usize::from(byte & 15)] as char);
+    }
+    text
+}
+
+/// Checks a journal record by record; keeps nothing but the newest hash.
+#[derive(Clone, Debug, Default)]
+pub struct Verifier {
+    position: u64,
+    hash: String,
+}
+
+impl Verifier {
+    /// Starts before the first record.
+    pub fn new() -> Self {
+        Verifier::default()
+    }
+
+    /// How many records were found intact.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Hash of the newest intact record.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// Checks the next record.
+    pub fn check(&mut self, record: &Record) -> Result<(), Tampered> {
+        let position = self.position + 1;
+        let tampered = |what: &str| Tampered { position, what: what.to_owned() };
+        if record.position != position {
+            return Err(tampered("a record is missing, doubled or out of order"));
+        }
+        if record.previous != self.hash {
+            return Err(tampered("it does not follow the record before it"));
+        }
+        if digest(record.position, &record.previous, &record.body) != record.hash {
+            return Err(tampered("its content does not fit its hash"));
+        }
+        self.position = position;
+        self.hash.clone_from(&record.hash);
+        Ok(())
+    }
+
+    /// Checks the next line of an export (without the line end).
+    pub fn check_line(&mut self, text: &str) -> Result<(), Tampered> {
+        let position = self.position + 1;
+        let tampered = |what: String| Tampered { position, what };
+        let parsed: Line<'_> = serde_json::from_str(text)
+            .map_err(|error| tampered(format!("the line is not a record: {error}")))?;
+        let body = parsed.event.get();
+        if line(parsed.position, &parsed.previous, body, &parsed.hash) != text {
+            return Err(tampered("the line is not written as a record is".to_owned()));
+        }
+        self.check(&Record {
+            position: parsed.position,
+            body: body.to_owned(),
+            previous: parsed.previous.into_owned(),
+            hash: parsed.hash.into_owned(),
+        })
+    }
+}

@@ -1,0 +1,303 @@
+//! What the engine needs from outside: a store, executors, a clock, a place for logs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+use trainmaster_core::effect::{Effect, Outcome};
+use trainmaster_core::entity::{Entity, EntityKey};
+use trainmaster_core::ids::{AttemptId, ReleaseId};
+use trainmaster_core::uses::ActivityType;
+
+use crate::journal::Record;
+
+/// Durable memory. The thinking is in core, so the port is small.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// The head of the journal and every row that the engine needs in memory:
+    /// meta, resources, tokens, and releases that have not ended with their activities and pinned revisions.
+    async fn load(&self) -> Result<Loaded, StoreError>;
+
+    /// The rows of one release: itself, its activities, its pinned revision. Empty if there is none.
+    async fn load_release(&self, release: ReleaseId) -> Result<Vec<Entity>, StoreError>;
+
+    /// Writes everything of a batch in one transaction, durable when it returns.
+    ///
+    /// After an error nobody knows whether the batch is there: the engine drops its world and loads again.
+    async fn commit(&self, batch: &Batch) -> Result<(), StoreError>;
+
+    /// Journal records after a position, oldest first, at most `limit`.
+    async fn events_after(&self, position: u64, limit: usize) -> Result<Vec<Record>, StoreError>;
+
+    /// The answer stored under an idempotency key, if there is one.
+    async fn answer(&self, key: &str) -> Result<Option<StoredAnswer>, StoreError>;
+}
+
+/// What the engine starts from.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// Position of the newest journal record; 0 for an empty journal.
+    pub position: u64,
+    /// Hash of the newest journal record; empty for an empty journal.
+    pub hash: String,
+    /// The rows.
+    pub entities: Vec<Entity>,
+}
+
+/// Everything since the last commit.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Journal records, in order.
+    pub records: Vec<Arc<Record>>,
+    /// Rows to write, by key.
+    pub writes: Vec<EntityWrite>,
+    /// Answers to keep by idempotency key.
+    pub answers: Vec<StoredAnswer>,
+}
+
+/// One row to write or delete.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EntityWrite {
+    /// Which row.
+    pub key: EntityKey,
+    /// Its content; none deletes it.
+    pub row: Option<Row>,
+}
+
+/// A row's content with the columns that pages filter and sort by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// JSON in canonical order.
+    pub body: String,
+    /// Columns besides the key.
+    pub columns: Columns,
+}
+
+/// Columns that pages filter and sort by.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Columns {
+    /// Nothing but the body.
+    None,
+    /// Of a definition.
+    Resource {
+        /// Whether it was deleted.
+        deleted: bool,
+        /// Its newest revision.
+        revision: u32,
+    },
+    /// Of a token.
+    Token {
+        /// SHA-256 of the token, in hexadecimal.
+        digest: String,
+        /// Whether it was revoked.
+        revoked: bool,
+    },
+    /// Of a release.
+    Release(Box<ReleaseColumns>),
+    /// Of an activity.
+    Activity {
+        /// Its path.
+        path: String,
+        /// Its status, as written everywhere.
+        status: String,
+        /// Who is needed (`user:…`, `team:…`, `role:…`), joined by blanks with one at each end; empty if nobody is.
+        needs: String,
+    },
+}
+
+/// Columns of a release.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReleaseColumns {
+    /// Its organization; empty is the account level.
+    pub organization: String,
+    /// Its name.
+    pub name: String,
+    /// Name, slug, version, labels and description in lower case, for search.
+    pub search: String,
+    /// Its process's name.
+    pub process: String,
+    /// Its status.
+    pub status: String,
+    /// Its stage.
+    pub stage: String,
+    /// Its type.
+    pub release_type: String,
+    /// Labels as ` key=value ` words, for filters.
+    pub labels: String,
+    /// Whether it has ended.
+    pub ended: bool,
+    /// Whether it was put out of the way.
+    pub archived: bool,
+    /// Its parent, if it is a child.
+    pub parent: Option<u64>,
+    /// Creation, microseconds since 1970.
+    pub created_at: i64,
+    /// Planned start, microseconds since 1970.
+    pub start_at: Option<i64>,
+    /// End, microseconds since 1970.
+    pub ended_at: Option<i64>,
+    /// Activities that need a person.
+    pub needs_input: u32,
+}
+
+/// An answer kept under an idempotency key, written in the transaction of its command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredAnswer {
+    /// The key, with whose it is.
+    pub key: String,
+    /// Digest of the request it belongs to.
+    pub fingerprint: String,
+    /// The answer.
+    pub body: String,
+    /// When it was given, microseconds since 1970.
+    pub at: i64,
+}
+
+/// What went wrong with the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The store is full; reading still works.
+    #[error("the store is full: {0}")]
+    Full(String),
+    /// Another process holds it.
+    #[error("the store is in use by another process: {0}")]
+    Locked(String),
+    /// What is stored cannot be understood.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+    /// Anything else.
+    #[error("the store does not answer: {0}")]
+    Unavailable(String),
+}
+
+/// Does the work of one activity type in the outside world.
+///
+/// It may be called twice with one effect and must leave the world none the worse:
+/// after a restart `first` is false, and what may already have happened is read back before anything is repeated.
+#[async_trait]
+pub trait Executor: Send + Sync {
+    /// Performs the effect (or, with [`trainmaster_core::effect::Intent::Cancel`], stops it) and answers how it ended.
+    ///
+    /// When `work.cancel` is triggered, the effect is to be stopped as a whole and the answer is
+    /// [`Outcome::Cancelled`], unless it ended before.
+    async fn perform(&self, effect: &Effect, work: &Work) -> Outcome;
+}
+
+/// What an executor is given besides the effect.
+pub struct Work {
+    /// Whether this process started the attempt itself just now, so that nothing can have happened yet.
+    pub first: bool,
+    /// Triggered when the effect is to be stopped.
+    pub cancel: CancellationToken,
+    /// Where output goes.
+    pub log: LogSink,
+    /// Reports early what the outside world calls the effect; durable when it returns true.
+    pub handles: Arc<dyn Handles>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Takes in what the outside world calls an effect.
+#[async_trait]
+pub trait Handles: Send + Sync {
+    /// Makes the handle durable; false if the attempt is closed.
+    async fn report(&self, attempt: &AttemptId, handle: Value) -> bool;
+}
+
+/// The executors by activity type.
+pub type Executors = BTreeMap<ActivityType, Arc<dyn Executor>>;
+
+/// Tells the time and sleeps; in the demo and in simulations time runs differently.
+#[async_trait]
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+    /// Returns once `now` has reached `until`.
+    async fn sleep_until(&self, until: Timestamp);
+}
+
+/// Keeps what activities print.
+#[async_trait]
+pub trait LogStore: Send + Sync {
+    /// Appends lines to the log of an attempt.
+    async fn append(&self, attempt: &AttemptId, lines: Vec<LogLine>) -> Result<(), StoreError>;
+    /// Lines of an attempt after a line number (0 for all), oldest first, at most `limit`.
+    async fn read(
+        &self,
+        attempt: &AttemptId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<NumberedLine>, StoreError>;
+    /// Removes the logs of a release.
+    async fn remove(&self, release: ReleaseId) -> Result<(), StoreError>;
+}
+
+/// One line of output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// When it came, microseconds since 1970.
+    pub at: i64,
+    /// Which stream it came from.
+    pub stream: LogStream,
+    /// Its text, without the line end; control characters other than tabs removed.
+    pub text: String,
+}
+
+/// A line with its number within the attempt, from one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumberedLine {
+    /// Its number.
+    pub number: u64,
+    /// The line.
+    pub line: LogLine,
+}
+
+/// Which stream a line came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogStream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// Said by Trainmaster itself, for example that the output was cut.
+    System,
+}
+
+/// Where an executor writes the output of one attempt.
+#[derive(Clone)]
+pub struct LogSink {
+    attempt: AttemptId,
+    store: Arc<dyn LogStore>,
+}
+
+impl LogSink {
+    /// A sink for one attempt.
+    pub fn new(attempt: AttemptId, store: Arc<dyn LogStore>) -> Self {
+        LogSink { attempt, store }
+    }
+
+    /// Appends lines; a failing log store never fails the work, it is reported to the server's own log.
+    pub async fn write(&self, lines: Vec<LogLine>) {
+        if lines.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store.append(&self.attempt, lines).await {
+            tracing::warn!(attempt = %self.attempt, %error, "output of an activity could not be kept");
+        }
+    }
+
+    /// How many lines the log of this attempt holds, which is where a resumed reader goes on.
+    pub async fn written(&self) -> u64 {
+        let mut last = 0;
+        while let Ok(lines) = self.store.read(&self.attempt, last, 10_000).await {
+            match lines.last() {
+                Some(line) => last = line.number,
+                None => break,
+            }
+        }
+        last
+    }
+}
