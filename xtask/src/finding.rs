@@ -61,7 +61,7 @@ pub(crate) fn settle(mut findings: Vec<Finding>) -> Result<()> {
         .filter(|finding| finding.weight == Weight::Error)
         .count();
     if errors > 0 {
-        bail!("{errors} violations, named above");
+        bail!("violations: {errors}, named above");
     }
     Ok(())
 }
