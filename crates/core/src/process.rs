@@ -1,0 +1,207 @@
+//! The written form of a process: what people write in YAML, before it is checked and compiled into a plan.
+//!
+//! Defaults are those of [`crate::plan`]; whether the parts fit together is judged by `plan::compile`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::duration::Duration;
+use crate::ids::{Name, Owner};
+use crate::inputs::InputDeclaration;
+use crate::plan::{ClosingRule, DayTime, OnFailure, OnUnknown};
+use crate::status::Importance;
+
+/// A reusable blueprint of releases: inputs, variables, phases of activities (1-model.md, Process).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProcessSpec {
+    /// What is asked from whoever creates or executes a release.
+    #[serde(default)]
+    pub inputs: Vec<InputDeclaration>,
+    /// Cross-field rules over the inputs.
+    #[serde(default)]
+    pub rules: Vec<RuleSpec>,
+    /// Global variables; values may use `${…}` over inputs and each other.
+    #[serde(default)]
+    pub variables: BTreeMap<String, Value>,
+    /// What the release hands back when it ran as a subprocess; values may use `${…}`.
+    #[serde(default)]
+    pub outputs: BTreeMap<String, Value>,
+    /// Whether a degraded release ends as PartialSuccess (the default) rather than Failed.
+    #[serde(default = "yes")]
+    pub allow_partial_success: bool,
+    /// How long a failed activity waits for a decision before it is given up; without it, for ever.
+    #[serde(default)]
+    pub decision_deadline: Option<Duration>,
+    /// The phases, 1 to 500.
+    pub phases: Vec<PhaseSpec>,
+}
+
+/// A condition that the inputs must meet together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RuleSpec {
+    /// What must hold, for example `inputs.source != inputs.target`.
+    #[schemars(extend("format" = "trainmaster-condition"))]
+    pub condition: String,
+    /// What to tell the person when it does not.
+    pub message: String,
+}
+
+/// A phase: activities that belong together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PhaseSpec {
+    /// Its id, unique within the process.
+    pub id: Name,
+    /// Its name for people; the id if absent.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// What it is for.
+    #[serde(default)]
+    pub description: String,
+    /// Who is responsible by default: `user:NAME`, `team:NAME`, `role:NAME`.
+    #[serde(default)]
+    pub owners: Vec<Owner>,
+    /// Variables visible in this phase; values may use `${…}`.
+    #[serde(default)]
+    pub variables: BTreeMap<String, Value>,
+    /// Runs only if this holds; otherwise it is skipped.
+    #[serde(default)]
+    #[schemars(extend("format" = "trainmaster-condition"))]
+    pub when: Option<String>,
+    /// What its failure means to the release.
+    #[serde(default)]
+    pub importance: Importance,
+    /// Phases that must be settled first.
+    #[serde(default)]
+    pub depends_on: Vec<String>,
+    /// Not before this day and time of the release.
+    #[serde(default)]
+    pub opens: Option<DayTime>,
+    /// What has not started by then is skipped.
+    #[serde(default)]
+    pub closes: Option<ClosingSpec>,
+    /// Activities that must be settled before the phase's other activities start.
+    #[serde(default)]
+    pub gates: Vec<ActivitySpec>,
+    /// Its activities; gates and activities together at least one.
+    #[serde(default)]
+    pub activities: Vec<ActivitySpec>,
+}
+
+/// When a phase closes, and what becomes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClosingSpec {
+    /// 1 is the day of the start.
+    #[schemars(range(min = 1, max = 3660))]
+    pub day: u16,
+    /// `HH:MM` or `HH:MM:SS` in the release's time zone.
+    #[schemars(with = "String", extend("format" = "trainmaster-time"))]
+    #[serde(with = "crate::duration::time_of_day")]
+    pub time: jiff::civil::Time,
+    /// What the skipped activities count as.
+    #[serde(default)]
+    pub then: ClosingRule,
+}
+
+/// One piece of work.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ActivitySpec {
+    /// Its id, unique within the phase.
+    pub id: Name,
+    /// Its name for people; the id if absent.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// What it is for.
+    #[serde(default)]
+    pub description: String,
+    /// What it does.
+    #[schemars(extend("format" = "trainmaster-uses"))]
+    pub uses: String,
+    /// The settings of what it does; values may use `${…}`.
+    #[serde(default)]
+    pub with: BTreeMap<String, Value>,
+    /// Activities of the same phase that must be settled first.
+    #[serde(default)]
+    pub depends_on: Vec<String>,
+    /// Runs only if this holds; otherwise it is skipped.
+    #[serde(default)]
+    #[schemars(extend("format" = "trainmaster-condition"))]
+    pub when: Option<String>,
+    /// Who is responsible by default; the phase's owners if absent.
+    #[serde(default)]
+    pub owners: Vec<Owner>,
+    /// Variables visible in this activity; values may use `${…}`.
+    #[serde(default)]
+    pub variables: BTreeMap<String, Value>,
+    /// What it hands on; values may use `${…}` over `result`.
+    #[serde(default)]
+    pub outputs: BTreeMap<String, Value>,
+    /// The longest time of one attempt.
+    #[serde(default)]
+    pub timeout: Option<Duration>,
+    /// Automatic retry.
+    #[serde(default)]
+    pub retry: Option<RetrySpec>,
+    /// What its failure means to the phase.
+    #[serde(default)]
+    pub importance: Importance,
+    /// What happens when it fails.
+    #[serde(default)]
+    pub on_failure: OnFailure,
+    /// What happens when nobody knows how an attempt went.
+    #[serde(default)]
+    pub on_unknown: OnUnknown,
+    /// Whether people may retry it.
+    #[serde(default = "yes")]
+    pub may_retry: bool,
+    /// Whether people may ignore its failure.
+    #[serde(default = "yes")]
+    pub may_ignore: bool,
+    /// Where the recovery is described; shown when it fails.
+    #[serde(default)]
+    pub runbook: Option<String>,
+    /// Runs once for each element of this list.
+    #[serde(default)]
+    #[schemars(schema_with = "list_or_expression")]
+    pub for_each: Option<Value>,
+    /// How many items of `forEach` may run at once; all if absent.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    pub max_parallel: Option<u32>,
+}
+
+/// Automatic retry of failed attempts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RetrySpec {
+    /// All attempts, the first included.
+    #[schemars(range(min = 1, max = 100))]
+    pub max_attempts: u32,
+    /// The delay before the second attempt; it doubles from one to the next. 10s if absent.
+    #[serde(default)]
+    pub initial_delay: Option<Duration>,
+    /// No delay is longer. 5m if absent, or the initial delay if that is longer.
+    #[serde(default)]
+    pub max_delay: Option<Duration>,
+    /// No attempt starts later than this after the first one.
+    #[serde(default)]
+    pub deadline: Option<Duration>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn list_or_expression(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "description": "Runs once for each element of this list: a list, or one `${…}` that gives a list.",
+        "type": ["array", "string"],
+    })
+}
