@@ -1,1 +1,57 @@
-//! api
+//! Wire types of the HTTP API: requests, views, problems; shared by the server and the command line.
+//!
+//! This crate knows nothing of the domain: conversions live in the server.
+//! Names are camelCase, instants are RFC 3339 in UTC, ids are opaque text.
+//! Requests refuse fields that they do not know; views may gain fields at any time.
+
+mod activity;
+mod event;
+mod patch;
+mod people;
+mod problem;
+mod release;
+mod resource;
+mod status;
+mod system;
+mod token;
+
+pub use activity::{
+    ActivitySummary, ActivityView, ApprovalView, AttemptView, Decide, FormField, GiveReason,
+    IgnoreActivity, InputFormView, ItemView, ItemsView, LogLineView, RetryActivity, SubmitInput,
+    TaskView, TasksView, UpdateTask, VoteView,
+};
+pub use event::{AuditRecord, AuditVerdict, EventView};
+pub use people::{InboxItem, InboxKind, NotificationView};
+pub use problem::{CODES, FieldError, PROBLEM_BASE, Problem};
+pub use release::{
+    AbortRelease, ActionView, ActivateRelease, AddNote, CountersView, CreateRelease,
+    DescriptionView, EdgeView, EditRelease, EvidenceView, ExplainView, GraphView, InputValueView,
+    LinkKind, LinkView, NoteView, ParentView, PauseView, PhaseView, PreExecuteRelease,
+    PredecessorView, Reason, ReleaseSummary, ReleaseView, RestartRelease, TimelineItem,
+    TimelineKind, TimelineView, WaitingReason, WaitingView,
+};
+pub use resource::{
+    ApplyAnswer, ApplyItem, ApplyResult, DiffAnswer, DiffItem, DiffLine, DiffSign, ProblemPlace,
+    ResourceSummary, ResourceView, RevisionView, SpecProblem,
+};
+pub use status::{
+    ActivityStatus, AttemptStatus, AttemptTrigger, Importance, Origin, PhaseStatus, ReleaseStatus,
+    ReleaseType, RestartFrom, Role, Stage, StartMode, TaskStatus,
+};
+pub use system::{CallbackAnswer, Health, HealthCheck, Version};
+pub use token::{CreateToken, IssuedToken, TokenView, Whoami};
+
+use serde::{Deserialize, Serialize};
+
+/// One page of a list, in a stable order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// The cursor of the next page; none on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// Position of the journal that the page shows at least.
+    pub as_of: u64,
+}

@@ -1,0 +1,46 @@
+//! The server about itself.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Whether the server can do its work.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Health {
+    /// `ok` or `unavailable`.
+    pub status: String,
+    /// The parts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<HealthCheck>,
+}
+
+/// One part of the server's health.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HealthCheck {
+    /// `database`, `engine` or `oldestRunnable`.
+    pub name: String,
+    /// Whether it is well.
+    pub ok: bool,
+    /// A measured value, by name: seconds for `oldestRunnable`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+}
+
+/// What runs here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Version {
+    /// The server's version.
+    pub version: String,
+    /// The version of the API in addresses.
+    pub api: String,
+}
+
+/// The answer to a callback.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CallbackAnswer {
+    /// Whether the attempt took the outcome; false if it had ended before.
+    pub accepted: bool,
+}
