@@ -19,10 +19,17 @@
 mod check;
 mod error;
 mod evaluate;
+mod functions;
+mod meter;
+mod operators;
+mod parse;
+mod pattern;
 mod scan;
 mod scope;
 mod syntax;
 mod template;
+mod time;
+mod value;
 
 pub use error::{Error, ErrorKind};
 pub use scope::{Limits, Outcome, Reference, Scope, Type, Values};

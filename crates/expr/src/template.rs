@@ -9,9 +9,10 @@ use serde_json::Value as Json;
 use crate::check;
 use crate::error::{Error, ErrorKind};
 use crate::evaluate::Evaluation;
+use crate::parse;
 use crate::scan::{self, Piece};
 use crate::scope::{Limits, Reference, Scope, Span, Type, Values};
-use crate::syntax::{self, Node};
+use crate::syntax::Node;
 
 /// Text that may hold `${…}` parts (spec, "Expressions").
 ///
@@ -49,7 +50,7 @@ impl Template {
 
     /// Reads a text within the given limits.
     pub fn parse_within(source: &str, limits: &Limits) -> Result<Template, Error> {
-        let mut parser = syntax::Parser::new(source, limits);
+        let mut parser = parse::Parser::new(source, limits);
         let mut parts = Vec::new();
         let mut holes_length = 0;
         for piece in scan::pieces(source)? {
@@ -128,7 +129,7 @@ impl Condition {
 
     /// Reads a condition within the given limits.
     pub fn parse_within(source: &str, limits: &Limits) -> Result<Condition, Error> {
-        let mut parser = syntax::Parser::new(source, limits);
+        let mut parser = parse::Parser::new(source, limits);
         let node = parser.expression(condition_span(source)?)?;
         Ok(Condition(Arc::new(Parsed {
             source: source.to_owned(),
