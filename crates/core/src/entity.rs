@@ -125,6 +125,8 @@ pub struct Meta {
     pub last_release: u64,
     /// The newest token's number.
     pub last_token: u64,
+    /// Tells this installation's effects from those of others; set with the first token.
+    pub installation: String,
 }
 
 /// The newest state of a definition.

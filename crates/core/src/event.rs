@@ -144,7 +144,8 @@ pub enum Change {
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         outputs: BTreeMap<String, Value>,
     },
-    /// An ended release goes on: a failed activity is retried or ignored.
+    /// A failure that was final is up for a decision again (the event's path names the activity):
+    /// what was skipped because of failures is pending again.
     ReleaseReopened,
     /// An aborted release runs again.
     ReleaseRestarted {
@@ -201,18 +202,11 @@ pub enum Change {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<SkipReason>,
     },
-    /// An ended phase goes on.
-    PhaseReopened {
-        /// Which.
-        phase: Name,
-    },
     /// A phase's closing time came: what has not started is skipped.
     PhaseClosed {
         /// Which.
         phase: Name,
     },
-    /// Ready to start, its condition held; waits for a slot or the end of a pause.
-    ActivityQueued,
     /// A `forEach` got its items.
     ActivityExpanded {
         /// The elements, in order.
@@ -298,8 +292,6 @@ pub enum Change {
     },
     /// Stopped with its release.
     ActivityAborted,
-    /// Set back to Pending: what stood in its way is being tried again, or a new run began.
-    ActivityReset,
     /// A person decided.
     ApprovalDecided {
         /// Who: the user's name.
@@ -492,7 +484,11 @@ pub struct ReleaseEdited {
 
 /// How a release was started.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    tag = "kind"
+)]
 pub enum StartTrigger {
     /// A person started it on demand.
     OnDemand,
@@ -545,7 +541,11 @@ pub struct AttemptStarted {
 
 /// What an attempt consists of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    tag = "kind"
+)]
 pub enum Work {
     /// An executor acts on the outside world.
     Effect,
@@ -585,6 +585,8 @@ pub enum Work {
         /// Which.
         release: ReleaseId,
     },
+    /// Nothing: its settings could not be evaluated.
+    Nothing,
 }
 
 /// Why an attempt began.
@@ -613,7 +615,11 @@ pub enum CancelCause {
 
 /// How an attempt ended, as the domain sees it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "status")]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    tag = "status"
+)]
 pub enum AttemptOutcome {
     /// It happened.
     Succeeded {

@@ -20,6 +20,7 @@ pub mod plan;
 pub mod process;
 pub mod rejection;
 pub mod release;
+mod resources;
 mod scope;
 pub mod status;
 pub mod uses;

@@ -9,14 +9,28 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::command::Decision;
-use crate::event::{AttemptOutcome, AttemptTrigger, CancelCause, Parent, StartTrigger, Window, Work};
+use crate::command::{Decision, RestartFrom};
+use crate::event::{
+    AttemptOutcome, AttemptTrigger, CancelCause, Parent, StartTrigger, Window, Work,
+};
 use crate::ids::{ActivityPath, EffectKey, Name, Owner, ReleaseId, ResourceKey};
 use crate::status::{ActivityStatus, AttemptStatus, PhaseStatus, ReleaseStatus};
 use crate::uses::tasks::TaskStatus;
 
+mod attempt;
+mod explain;
+mod flow;
+mod lifecycle;
+pub(crate) mod people;
+pub(crate) mod state;
+mod take;
+
+pub(crate) use lifecycle::{field as refuse_field, text as check_text};
+
 /// What kind of release it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "camelCase")]
 pub enum ReleaseType {
     /// Regular, by cadence.
@@ -31,7 +45,9 @@ pub enum ReleaseType {
 }
 
 /// Whether a scheduled release starts by itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "camelCase")]
 pub enum StartMode {
     /// At its start time.
@@ -132,7 +148,11 @@ pub enum Origin {
 
 /// Why something was never run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    tag = "kind"
+)]
 pub enum SkipReason {
     /// Its condition did not hold, or its `forEach` was empty.
     Condition,
@@ -142,6 +162,11 @@ pub enum SkipReason {
     Closed {
         /// `then: fail`.
         failed: bool,
+    },
+    /// The phase's condition or variables could not be evaluated.
+    Invalid {
+        /// What went wrong.
+        error: String,
     },
 }
 
@@ -162,9 +187,12 @@ pub struct Release {
     pub organization: Option<Name>,
     /// Its process.
     pub process: ResourceKey,
-    /// The revision asked for (Draft) or pinned (later).
+    /// The pinned revision, once finalized.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u32>,
+    /// The revision to pin at finalization; none is the newest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_revision: Option<u32>,
     /// Its description.
     #[serde(default)]
     pub description: ReleaseDescription,
@@ -257,6 +285,9 @@ pub struct Release {
     /// Its outputs, once ended.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub outputs: BTreeMap<String, Value>,
+    /// Where the next run begins, for an aborted release that is to run again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart: Option<RestartFrom>,
     /// Its phases, in the order of the plan; empty before the start.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<Phase>,
@@ -267,7 +298,11 @@ pub struct Release {
 
 /// Where a release's life stands; Running and OnHold are told apart by its counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    tag = "kind"
+)]
 pub enum Life {
     /// Being written.
     Draft,
@@ -432,6 +467,15 @@ pub struct Activity {
     /// The decisions of its current approval.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub votes: Vec<Vote>,
+    /// Whether the people asked have been reminded.
+    #[serde(default)]
+    pub reminded: bool,
+    /// Whether the deadline of its approval has passed.
+    #[serde(default)]
+    pub overdue: bool,
+    /// Who may decide as well since the deadline passed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub escalated_to: Vec<Owner>,
     /// The tasks of its current checklist.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tasks: BTreeMap<Name, Task>,
@@ -442,7 +486,11 @@ pub struct Activity {
 
 /// Where an activity stands, with what each case needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    tag = "kind"
+)]
 pub enum Standing {
     /// Its predecessors are not settled, or its phase has not started.
     Pending,
@@ -508,8 +556,11 @@ pub struct Group {
     pub unsettled: u32,
     /// How many hold a slot.
     pub occupied: u32,
-    /// Items before this one have been given a slot at least once.
+    /// Items before this one have been started at least once.
     pub next: u32,
+    /// Items that were retried by a person and wait for a slot again.
+    #[serde(default)]
+    pub queued: u32,
 }
 
 /// One try.
@@ -635,7 +686,9 @@ impl Release {
     /// Whether a phase waits for nothing but its opening time.
     fn opens_later(&self) -> bool {
         self.phases.iter().any(|phase| {
-            phase.status == PhaseStatus::Pending && phase.blockers == 0 && phase.window.opens_at.is_some()
+            phase.status == PhaseStatus::Pending
+                && phase.blockers == 0
+                && phase.window.opens_at.is_some()
         })
     }
 }
@@ -699,8 +752,10 @@ impl Activity {
     /// Whether its attempt under way waits for people rather than for work.
     fn asks_people(&self) -> bool {
         self.attempt().is_some_and(|attempt| {
-            matches!(attempt.work, Work::Approval { .. } | Work::Input { .. } | Work::Tasks { .. })
-                && attempt.cancel.is_none()
+            matches!(
+                attempt.work,
+                Work::Approval { .. } | Work::Input { .. } | Work::Tasks { .. }
+            ) && attempt.cancel.is_none()
         })
     }
 }

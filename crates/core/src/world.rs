@@ -1,20 +1,819 @@
 //! The world in memory, and the interface through which everything happens to it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZoneDatabase;
 
-use crate::command::Envelope;
+use crate::access::{Holder, Permission};
+use crate::command::{Actor, Command, Envelope};
+use crate::definition::{Body, Definition};
 use crate::effect::Effect;
-use crate::entity::{Entity, EntityKey, EntityRef};
-use crate::event::Event;
-use crate::ids::{AttemptId, ReleaseId};
+use crate::entity::{Entity, EntityKey, EntityRef, Meta, Resource, Revision};
+use crate::event::{Change, Event};
+use crate::ids::{ActivityPath, AttemptId, Name, ReleaseId, ResourceKey, TokenId};
+use crate::plan::Plan;
 use crate::rejection::Rejection;
-use crate::waiting::Waiting;
+use crate::release::state::{Spot, State};
+use crate::release::{Activity, Life, Release};
 
-/// Everything that is known, and nothing that can be computed from it (but for indexes).
+/// Everything that is known in memory, and nothing that can be computed from it (but for indexes).
+///
+/// What has ended may be forgotten and brought back; what is under way is always here.
 #[derive(Debug)]
 pub struct World {
-    _zones: TimeZoneDatabase,
+    pub(crate) zones: TimeZoneDatabase,
+    pub(crate) meta: Meta,
+    pub(crate) resources: BTreeMap<ResourceKey, Resource>,
+    pub(crate) revisions: BTreeMap<ResourceKey, BTreeMap<u32, StoredRevision>>,
+    pub(crate) holders: BTreeMap<TokenId, Holder>,
+    digests: BTreeMap<String, TokenId>,
+    pub(crate) releases: BTreeMap<ReleaseId, State>,
+    /// Releases that wait for a release to succeed.
+    waiters: BTreeMap<ReleaseId, BTreeSet<ReleaseId>>,
+    wanted: BTreeMap<AttemptId, Effect>,
+    timers: BTreeSet<(Timestamp, ReleaseId, Spot)>,
+    agenda: BTreeSet<ReleaseId>,
+    touched: BTreeSet<EntityKey>,
+    effect_changes: BTreeSet<AttemptId>,
+    settling: Option<ReleaseId>,
+}
+
+/// A revision with what it compiles into.
+#[derive(Debug)]
+pub(crate) struct StoredRevision {
+    pub(crate) revision: Revision,
+    pub(crate) body: Body,
+}
+
+/// Rows that do not fit together.
+#[derive(Debug, thiserror::Error)]
+#[error("the stored world is broken: {0}")]
+pub struct BrokenWorld(String);
+
+impl World {
+    /// An empty world; the zone database is bundled and made at the edge.
+    pub fn new(zones: TimeZoneDatabase) -> World {
+        World {
+            zones,
+            meta: Meta::default(),
+            resources: BTreeMap::new(),
+            revisions: BTreeMap::new(),
+            holders: BTreeMap::new(),
+            digests: BTreeMap::new(),
+            releases: BTreeMap::new(),
+            waiters: BTreeMap::new(),
+            wanted: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            agenda: BTreeSet::new(),
+            touched: BTreeSet::new(),
+            effect_changes: BTreeSet::new(),
+            settling: None,
+        }
+    }
+
+    /// A world from rows: all of them at start, or one release with its definitions and tokens for a page.
+    ///
+    /// # Errors
+    /// A stored definition that does not compile, an activity without its release, a release without its plan.
+    pub fn from_entities(
+        zones: TimeZoneDatabase,
+        entities: impl IntoIterator<Item = Entity>,
+    ) -> Result<World, BrokenWorld> {
+        let mut world = World::new(zones);
+        world.adopt(entities)?;
+        Ok(world)
+    }
+
+    /// Brings rows into memory: everything at start, or a release that had been forgotten.
+    ///
+    /// # Errors
+    /// As [`World::from_entities`].
+    pub fn adopt(&mut self, entities: impl IntoIterator<Item = Entity>) -> Result<(), BrokenWorld> {
+        let mut releases: BTreeMap<ReleaseId, Box<Release>> = BTreeMap::new();
+        let mut activities: BTreeMap<ReleaseId, BTreeMap<u32, Activity>> = BTreeMap::new();
+        for entity in entities {
+            match entity {
+                Entity::Meta(meta) => self.meta = meta,
+                Entity::Resource(resource) => {
+                    self.resources.insert(resource.key.clone(), resource);
+                }
+                Entity::Revision(revision) => self.adopt_revision(revision)?,
+                Entity::Token(holder) => self.keep_holder(holder),
+                Entity::Release(release) => {
+                    releases.insert(release.id, release);
+                }
+                Entity::Activity {
+                    release,
+                    position,
+                    activity,
+                } => {
+                    activities
+                        .entry(release)
+                        .or_default()
+                        .insert(position, *activity);
+                }
+            }
+        }
+        for (id, release) in releases {
+            let activities = activities.remove(&id).unwrap_or_default();
+            self.adopt_release(*release, activities)?;
+        }
+        match activities.first_key_value() {
+            Some((id, _)) => Err(BrokenWorld(format!(
+                "activities of `{id}` without their release"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    fn adopt_revision(&mut self, revision: Revision) -> Result<(), BrokenWorld> {
+        let known = self.revisions.entry(revision.key.clone()).or_default();
+        if known.contains_key(&revision.revision) {
+            return Ok(());
+        }
+        let definition = Definition::from_stored(
+            revision.key.clone(),
+            revision.description.clone(),
+            revision.labels.clone(),
+            &revision.spec,
+        );
+        let definition = definition.map_err(|problems| {
+            let first = problems
+                .first()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            BrokenWorld(format!(
+                "`{}` revision {}: {first}",
+                revision.key, revision.revision
+            ))
+        })?;
+        known.insert(
+            revision.revision,
+            StoredRevision {
+                revision,
+                body: definition.body,
+            },
+        );
+        Ok(())
+    }
+
+    fn adopt_release(
+        &mut self,
+        release: Release,
+        activities: BTreeMap<u32, Activity>,
+    ) -> Result<(), BrokenWorld> {
+        let id = release.id;
+        if self.releases.contains_key(&id) {
+            return Ok(());
+        }
+        let complete = activities.keys().copied().eq(0..activities.len() as u32);
+        if !complete {
+            return Err(BrokenWorld(format!("`{id}` lacks some of its activities")));
+        }
+        let plan = match release.life {
+            Life::Draft => None,
+            _ => {
+                let revision = release.revision.unwrap_or_default();
+                let plan = self.plan_of(&release.process, revision);
+                Some(plan.ok_or_else(|| BrokenWorld(format!("`{id}` lacks its pinned process")))?)
+            }
+        };
+        let mut state = State::new(release, plan, activities.into_values().collect());
+        if !state.release.status().is_terminal() {
+            state.look_everywhere();
+            state.dirty.extend(state.agenda.iter().copied());
+        }
+        for (predecessor, satisfied) in &state.release.after {
+            if !satisfied {
+                self.waiters.entry(*predecessor).or_default().insert(id);
+            }
+        }
+        self.releases.insert(id, state);
+        self.take_marks(id);
+        // What was just read is not to be written again.
+        self.touched.retain(|key| !matches!(key, EntityKey::Release(release) | EntityKey::Activity(release, _) if *release == id));
+        Ok(())
+    }
+
+    /// Drops an ended release from memory; its rows stay.
+    pub fn forget(&mut self, release: ReleaseId) {
+        if let Some(state) = self.releases.remove(&release) {
+            for (spot, due) in &state.dues {
+                self.timers.remove(&(*due, release, *spot));
+            }
+            self.agenda.remove(&release);
+        }
+    }
+
+    /// Ended releases in memory that nothing under way refers to, oldest first.
+    pub fn forgettable(&self) -> Vec<ReleaseId> {
+        let may_go = |state: &&State| {
+            let release = &state.release;
+            let parent_open = release.parent.as_ref().is_some_and(|parent| {
+                self.release(parent.release)
+                    .is_some_and(|parent| !parent.status().is_terminal())
+            });
+            release.status().is_terminal() && !parent_open
+        };
+        self.releases
+            .values()
+            .filter(may_go)
+            .map(|state| state.release.id)
+            .collect()
+    }
+
+    /// Whether a release is in memory.
+    pub fn knows(&self, release: ReleaseId) -> bool {
+        self.releases.contains_key(&release)
+    }
+
+    /// Judges a command against the world as it stands; the events are its direct facts.
+    ///
+    /// # Errors
+    /// A [`Rejection`] says what holds and what the person can do; nothing has changed.
+    pub fn decide(&self, envelope: &Envelope) -> Result<Vec<Event>, Rejection> {
+        let asker = self.asker(envelope)?;
+        match &envelope.command {
+            Command::ApplyResource {
+                definition,
+                if_revision,
+            } => self.decide_apply(&asker, definition, *if_revision),
+            Command::DeleteResource { key, if_revision } => {
+                self.decide_delete(&asker, key, *if_revision)
+            }
+            Command::IssueToken(token) => self.decide_issue(&asker, token),
+            Command::RevokeToken { token } => self.decide_revoke(&asker, *token),
+            Command::CreateRelease(new) => self.decide_create(&asker, new),
+            Command::EditRelease {
+                release,
+                changes,
+                if_version,
+            } => self.decide_edit(&asker, *release, changes, *if_version),
+            Command::Release { release, action } => self.decide_release(&asker, *release, action),
+            Command::Activity {
+                release,
+                path,
+                action,
+            } => self.decide_activity(&asker, *release, path, action),
+            Command::ReportHandle { attempt, handle } => {
+                self.decide_handle(&asker, attempt, handle)
+            }
+            Command::FinishAttempt { attempt, outcome } => {
+                self.decide_finish(&asker, attempt, outcome)
+            }
+            Command::QuarantineRelease { release, reason } => {
+                self.decide_quarantine(&asker, *release, reason)
+            }
+        }
+    }
+
+    /// Takes a fact in: live and on replay.
+    pub fn apply(&mut self, event: &Event) {
+        match (&event.change, event.release) {
+            (Change::ReleaseCreated(created), Some(id)) => self.apply_creation(id, created, event),
+            (Change::ReleaseDeleted { .. }, Some(id)) => self.apply_release_deletion(id),
+            (_, Some(id)) => self.apply_to_release(id, event),
+            (_, None) => self.apply_to_definitions(event),
+        }
+    }
+
+    /// Carries out what follows by itself, from applied events and from time that has passed.
+    ///
+    /// Decides and applies, and answers the events; call it after each command and when [`World::wake_at`] has come.
+    /// After `events_max` events it stops; then `wake_at` lies in the past and the caller comes back.
+    pub fn settle(&mut self, now: Timestamp, events_max: usize) -> Vec<Event> {
+        let mut events = Vec::new();
+        self.ring(now);
+        while events.len() < events_max {
+            let Some(id) = self.agenda.first().copied() else {
+                break;
+            };
+            self.settling = Some(id);
+            let Some(spot) = self
+                .releases
+                .get_mut(&id)
+                .and_then(|state| state.agenda.pop_first())
+            else {
+                self.agenda.remove(&id);
+                continue;
+            };
+            let facts = self.examine(id, spot, now);
+            for event in &facts {
+                self.apply(event);
+            }
+            events.extend(facts);
+        }
+        self.settling = None;
+        events
+    }
+
+    /// The release that was being handled when a panic unwound out of [`World::settle`].
+    pub fn settling(&self) -> Option<ReleaseId> {
+        self.settling
+    }
+
+    /// Puts every spot whose time has come on the agenda.
+    fn ring(&mut self, now: Timestamp) {
+        while let Some((due, id, spot)) = self.timers.first().copied() {
+            if due > now {
+                break;
+            }
+            self.timers.pop_first();
+            if let Some(state) = self.releases.get_mut(&id) {
+                state.dues.remove(&spot);
+                state.agenda.insert(spot);
+                self.agenda.insert(id);
+            }
+        }
+    }
+
+    /// Effects that should be in flight now.
+    pub fn wanted(&self) -> &BTreeMap<AttemptId, Effect> {
+        &self.wanted
+    }
+
+    /// When to come back by itself; in the past means at once.
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        if self.agenda.is_empty() {
+            self.timers.first().map(|(due, _, _)| *due)
+        } else {
+            Some(Timestamp::MIN)
+        }
+    }
+
+    /// Rows touched since the last call.
+    pub fn take_touched(&mut self) -> BTreeSet<EntityKey> {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// A row's content; none means that the row is gone.
+    pub fn entity(&self, key: &EntityKey) -> Option<EntityRef<'_>> {
+        Some(match key {
+            EntityKey::Meta => EntityRef::Meta(&self.meta),
+            EntityKey::Resource(key) => EntityRef::Resource(self.resources.get(key)?),
+            EntityKey::Revision(key, revision) => {
+                EntityRef::Revision(&self.revisions.get(key)?.get(revision)?.revision)
+            }
+            EntityKey::Token(token) => EntityRef::Token(self.holders.get(token)?),
+            EntityKey::Release(release) => EntityRef::Release(&self.releases.get(release)?.release),
+            EntityKey::Activity(release, position) => {
+                let state = self.releases.get(release)?;
+                EntityRef::Activity(&state.release, state.activities.get(*position as usize)?)
+            }
+        })
+    }
+
+    /// Attempts whose effect appeared, changed or went away since the last call.
+    pub fn take_effect_changes(&mut self) -> BTreeSet<AttemptId> {
+        std::mem::take(&mut self.effect_changes)
+    }
+
+    /// A release in memory.
+    pub fn release(&self, id: ReleaseId) -> Option<&Release> {
+        self.releases.get(&id).map(|state| &state.release)
+    }
+
+    /// Releases in memory.
+    pub fn releases(&self) -> impl Iterator<Item = &Release> {
+        self.releases.values().map(|state| &state.release)
+    }
+
+    /// A release's activities: those of the plan in its order, then items of `forEach`.
+    pub fn activities(&self, id: ReleaseId) -> &[Activity] {
+        self.releases
+            .get(&id)
+            .map_or(&[], |state| &state.activities)
+    }
+
+    /// One activity of a release.
+    pub fn activity(&self, id: ReleaseId, path: &ActivityPath) -> Option<&Activity> {
+        let state = self.releases.get(&id)?;
+        Some(state.activity(state.position(path)?))
+    }
+
+    /// The process of a release, once pinned.
+    pub fn plan(&self, id: ReleaseId) -> Option<&Arc<Plan>> {
+        self.releases.get(&id)?.plan.as_ref()
+    }
+
+    /// Who is responsible for an activity of a started release.
+    pub fn owners(&self, id: ReleaseId, path: &ActivityPath) -> Vec<crate::ids::Owner> {
+        let Some(state) = self.releases.get(&id) else {
+            return Vec::new();
+        };
+        state
+            .position(path)
+            .map_or_else(Vec::new, |position| state.owners(position))
+    }
+
+    /// A definition.
+    pub fn resource(&self, key: &ResourceKey) -> Option<&Resource> {
+        self.resources.get(key)
+    }
+
+    /// Every definition, deleted ones included.
+    pub fn resources(&self) -> impl Iterator<Item = &Resource> {
+        self.resources.values()
+    }
+
+    /// One revision of a definition.
+    pub fn revision(&self, key: &ResourceKey, revision: u32) -> Option<&Revision> {
+        self.revisions
+            .get(key)?
+            .get(&revision)
+            .map(|stored| &stored.revision)
+    }
+
+    /// A token.
+    pub fn holder(&self, token: TokenId) -> Option<&Holder> {
+        self.holders.get(&token)
+    }
+
+    /// Every token.
+    pub fn holders(&self) -> impl Iterator<Item = &Holder> {
+        self.holders.values()
+    }
+
+    /// The token with this digest.
+    pub fn holder_by_digest(&self, digest: &str) -> Option<&Holder> {
+        self.holders.get(self.digests.get(digest)?)
+    }
+
+    pub(crate) fn state(&self, id: ReleaseId) -> Result<&State, Rejection> {
+        self.releases.get(&id).ok_or(Rejection::UnknownRelease(id))
+    }
+
+    /// The compiled process of a revision in memory.
+    pub(crate) fn plan_of(&self, key: &ResourceKey, revision: u32) -> Option<Arc<Plan>> {
+        match &self.revisions.get(key)?.get(&revision)?.body {
+            Body::Process(plan) => Some(Arc::clone(plan)),
+            Body::InputSet(_) => None,
+        }
+    }
+
+    /// Releases that wait for this one to succeed.
+    pub(crate) fn waiters(&self, id: ReleaseId) -> impl Iterator<Item = ReleaseId> {
+        self.waiters.get(&id).into_iter().flatten().copied()
+    }
+
+    fn keep_holder(&mut self, holder: Holder) {
+        self.digests.insert(holder.digest.clone(), holder.token);
+        self.holders.insert(holder.token, holder);
+    }
+
+    fn apply_creation(
+        &mut self,
+        id: ReleaseId,
+        created: &crate::event::ReleaseCreated,
+        event: &Event,
+    ) {
+        self.meta.last_release = self.meta.last_release.max(id.0);
+        self.touched.insert(EntityKey::Meta);
+        for predecessor in &created.after {
+            self.waiters.entry(*predecessor).or_default().insert(id);
+        }
+        let release = Release::from_creation(id, created, event);
+        let mut state = State::new(release, None, Vec::new());
+        state.dirty.insert(Spot::Release);
+        self.releases.insert(id, state);
+        self.take_marks(id);
+    }
+
+    fn apply_release_deletion(&mut self, id: ReleaseId) {
+        if let Some(state) = self.releases.get(&id) {
+            let count = state.activities.len() as u32;
+            self.touched
+                .extend((0..count).map(|position| EntityKey::Activity(id, position)));
+            self.touched.insert(EntityKey::Release(id));
+            for predecessor in state.release.after.keys() {
+                if let Some(waiters) = self.waiters.get_mut(predecessor) {
+                    waiters.remove(&id);
+                }
+            }
+        }
+        self.forget(id);
+    }
+
+    fn apply_to_release(&mut self, id: ReleaseId, event: &Event) {
+        let pinned = match &event.change {
+            Change::ReleaseFinalized { revision, .. } => {
+                let process = self.release(id).map(|release| release.process.clone());
+                process.and_then(|process| self.plan_of(&process, *revision))
+            }
+            _ => None,
+        };
+        let state = self
+            .releases
+            .get_mut(&id)
+            .expect("the journal names a known release");
+        let rows_before = state.activities.len();
+        if pinned.is_some() {
+            state.plan = pinned;
+        }
+        if matches!(event.change, Change::ReleaseCancelled { .. }) {
+            state.plan = None;
+        }
+        state.take(event);
+        let rows = state.activities.len();
+        let gone = (rows..rows_before).map(|position| EntityKey::Activity(id, position as u32));
+        self.touched.extend(gone);
+        self.index_predecessors(id, event);
+        self.take_marks(id);
+        if matches!(event.change, Change::ReleaseFinished { .. }) {
+            self.tell_the_others(id);
+        }
+    }
+
+    fn index_predecessors(&mut self, id: ReleaseId, event: &Event) {
+        match &event.change {
+            Change::ReleaseEdited(edit) => {
+                for predecessor in edit.after.iter().flatten() {
+                    self.waiters.entry(*predecessor).or_default().insert(id);
+                }
+            }
+            Change::PredecessorSatisfied { predecessor } => {
+                if let Some(waiters) = self.waiters.get_mut(predecessor) {
+                    waiters.remove(&id);
+                }
+            }
+            _ => (),
+        }
+    }
+
+    /// A release has ended: its parent and those that wait for it may go on.
+    fn tell_the_others(&mut self, id: ReleaseId) {
+        let parent = self.release(id).and_then(|release| release.parent.clone());
+        if let Some(parent) = parent
+            && let Some(state) = self.releases.get_mut(&parent.release)
+            && let Some(position) = state.position(&parent.path)
+        {
+            state.agenda.insert(Spot::Activity(position));
+            self.agenda.insert(parent.release);
+        }
+        for waiter in self.waiters.get(&id).cloned().unwrap_or_default() {
+            if let Some(state) = self.releases.get_mut(&waiter) {
+                state.agenda.insert(Spot::Release);
+                self.agenda.insert(waiter);
+            }
+        }
+    }
+
+    /// Turns a release's marks into rows to write, timers and wanted effects.
+    fn take_marks(&mut self, id: ReleaseId) {
+        let state = self
+            .releases
+            .get_mut(&id)
+            .expect("only a release in memory has marks");
+        for spot in std::mem::take(&mut state.dirty) {
+            let due = state.due(spot);
+            let known = state.dues.get(&spot).copied();
+            if due != known {
+                if let Some(known) = known {
+                    self.timers.remove(&(known, id, spot));
+                }
+                match due {
+                    Some(due) => {
+                        self.timers.insert((due, id, spot));
+                        state.dues.insert(spot, due);
+                    }
+                    None => drop(state.dues.remove(&spot)),
+                }
+            }
+            match spot {
+                Spot::Release | Spot::Phase(_) => drop(self.touched.insert(EntityKey::Release(id))),
+                Spot::Activity(position) => {
+                    self.touched.insert(EntityKey::Activity(id, position));
+                    if (position as usize) < state.activities.len() {
+                        mark_effect(state, position, &mut self.wanted, &mut self.effect_changes);
+                    }
+                }
+            }
+        }
+        if !state.agenda.is_empty() {
+            self.agenda.insert(id);
+        }
+    }
+
+    fn apply_to_definitions(&mut self, event: &Event) {
+        match &event.change {
+            Change::ResourceApplied {
+                key,
+                revision,
+                digest,
+                description,
+                labels,
+                spec,
+            } => {
+                let created_at = self
+                    .resources
+                    .get(key)
+                    .map_or(event.at, |known| known.created_at);
+                let stored = Revision {
+                    key: key.clone(),
+                    revision: *revision,
+                    digest: digest.clone(),
+                    description: description.clone(),
+                    labels: labels.clone(),
+                    spec: spec.clone(),
+                    at: event.at,
+                    by: event.by.clone(),
+                };
+                self.adopt_revision(stored)
+                    .expect("an applied definition was checked before");
+                let resource = Resource {
+                    key: key.clone(),
+                    revision: *revision,
+                    deleted: false,
+                    digest: digest.clone(),
+                    description: description.clone(),
+                    labels: labels.clone(),
+                    created_at,
+                    updated_at: event.at,
+                    updated_by: event.by.clone(),
+                };
+                self.resources.insert(key.clone(), resource);
+                self.touched.insert(EntityKey::Resource(key.clone()));
+                self.touched
+                    .insert(EntityKey::Revision(key.clone(), *revision));
+            }
+            Change::ResourceDeleted { key } => {
+                let resource = self
+                    .resources
+                    .get_mut(key)
+                    .expect("the journal names a known definition");
+                resource.deleted = true;
+                resource.updated_at = event.at;
+                resource.updated_by.clone_from(&event.by);
+                self.touched.insert(EntityKey::Resource(key.clone()));
+            }
+            Change::TokenIssued {
+                token,
+                digest,
+                user,
+                teams,
+                roles,
+                organization,
+                expires_at,
+                description,
+            } => {
+                self.meta.last_token = self.meta.last_token.max(token.0);
+                if self.meta.installation.is_empty() {
+                    self.meta.installation = digest.chars().take(8).collect();
+                }
+                self.keep_holder(Holder {
+                    token: *token,
+                    digest: digest.clone(),
+                    user: user.clone(),
+                    teams: teams.clone(),
+                    roles: roles.clone(),
+                    organization: organization.clone(),
+                    expires_at: *expires_at,
+                    issued_at: event.at,
+                    issued_by: event.by.clone(),
+                    description: description.clone(),
+                    revoked: false,
+                });
+                self.touched
+                    .extend([EntityKey::Meta, EntityKey::Token(*token)]);
+            }
+            Change::TokenRevoked { token } => {
+                let holder = self
+                    .holders
+                    .get_mut(token)
+                    .expect("the journal names a known token");
+                holder.revoked = true;
+                self.touched.insert(EntityKey::Token(*token));
+            }
+            other => debug_assert!(false, "not a fact about definitions: {other:?}"),
+        }
+    }
+
+    fn asker(&self, envelope: &Envelope) -> Result<Asker<'_>, Rejection> {
+        let holder = match envelope.actor {
+            Actor::System => None,
+            Actor::Token(token) => {
+                let holder = self.holders.get(&token).ok_or(Rejection::InvalidToken)?;
+                Some(holder)
+                    .filter(|holder| holder.is_valid(envelope.at))
+                    .ok_or(Rejection::InvalidToken)?
+                    .into()
+            }
+        };
+        Ok(Asker {
+            at: envelope.at,
+            holder,
+        })
+    }
+}
+
+fn mark_effect(
+    state: &State,
+    position: u32,
+    wanted: &mut BTreeMap<AttemptId, Effect>,
+    changes: &mut BTreeSet<AttemptId>,
+) {
+    let activity = state.activity(position);
+    let Some(attempt) = activity.attempt() else {
+        return;
+    };
+    let id = AttemptId {
+        release: state.release.id,
+        path: activity.path.clone(),
+        number: attempt.number,
+    };
+    match state.effect(position) {
+        Some(effect) => {
+            if wanted.get(&id) != Some(&effect) {
+                wanted.insert(id.clone(), effect);
+                changes.insert(id);
+            }
+        }
+        None => {
+            if wanted.remove(&id).is_some() {
+                changes.insert(id);
+            }
+        }
+    }
+}
+
+/// Who asks, with the rights of this moment.
+pub(crate) struct Asker<'a> {
+    /// Now.
+    pub(crate) at: Timestamp,
+    /// The token's holder; none is the server itself.
+    pub(crate) holder: Option<&'a Holder>,
+}
+
+impl Asker<'_> {
+    /// How the asker is named in events.
+    pub(crate) fn by(&self) -> String {
+        self.holder.map_or_else(|| "system".to_owned(), Holder::by)
+    }
+
+    /// Refuses an asker who may not do this there.
+    pub(crate) fn needs(
+        &self,
+        permission: Permission,
+        organization: Option<&Name>,
+    ) -> Result<(), Rejection> {
+        match self.holder {
+            Some(holder) if !holder.may(permission, organization) => Err(Rejection::Forbidden {
+                permission,
+                place: place(organization),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses everybody but the server itself.
+    pub(crate) fn is_the_server(&self) -> Result<(), Rejection> {
+        match self.holder {
+            None => Ok(()),
+            Some(_) => Err(Rejection::NotYours(
+                "only the server itself reports this".to_owned(),
+            )),
+        }
+    }
+
+    /// A fact through this asker.
+    pub(crate) fn fact(&self, change: Change) -> Event {
+        Event {
+            at: self.at,
+            by: self.by(),
+            release: None,
+            path: None,
+            change,
+        }
+    }
+
+    /// A fact about a release through this asker.
+    pub(crate) fn about(&self, release: ReleaseId, change: Change) -> Event {
+        Event {
+            release: Some(release),
+            ..self.fact(change)
+        }
+    }
+
+    /// A fact about an activity through this asker.
+    pub(crate) fn about_activity(
+        &self,
+        release: ReleaseId,
+        path: &ActivityPath,
+        change: Change,
+    ) -> Event {
+        Event {
+            path: Some(path.clone()),
+            ..self.about(release, change)
+        }
+    }
+}
+
+/// Where, as words.
+pub(crate) fn place(organization: Option<&Name>) -> String {
+    match organization {
+        Some(organization) => format!("in organization `{organization}`"),
+        None => "at account level".to_owned(),
+    }
 }

@@ -1,0 +1,1076 @@
+//! Carries a release on by itself: what follows from applied facts and from time that has passed.
+//!
+//! [`World::examine`] looks at one spot and answers the facts that follow there, most often none.
+//! It may be asked about any spot at any time; asking too often costs time and changes nothing.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use trainmaster_expr::{Condition, Outcome};
+
+use crate::event::{
+    AttemptOutcome, AttemptStarted, AttemptTrigger, CancelCause, Change, Event, Parent,
+    ReleaseCreated, StartTrigger, Work,
+};
+use crate::ids::{EffectKey, Name, Owner, ReleaseId, ResourceKind};
+use crate::plan::{PlannedActivity, ValueTemplate};
+use crate::release::lifecycle::DEPTH_MAX;
+use crate::release::state::{Spot, State};
+use crate::release::{Activity, Attempt, Life, Release, SkipReason, Standing, StartMode};
+use crate::scope::View;
+use crate::status::{PhaseStatus, ReleaseStatus, RollUp, Verdict};
+use crate::uses::ActivityType;
+use crate::uses::approval::ApprovalConfig;
+use crate::uses::input::InputConfig;
+use crate::uses::subprocess::SubprocessConfig;
+use crate::uses::tasks::TasksConfig;
+use crate::uses::wait::{Until, WaitConfig};
+use crate::world::{Asker, World};
+
+/// Most elements of one `forEach`.
+const ITEMS_MAX: usize = 10_000;
+/// Most activities of one release, items included.
+const ACTIVITIES_MAX: usize = 20_000;
+/// How long an attempt that is being stopped has to confirm it, in seconds.
+pub(crate) const CONFIRM_SECONDS: i64 = 60;
+/// Largest evaluated settings of one attempt, in bytes of JSON.
+const CONFIG_BYTES_MAX: usize = 256 * 1024;
+/// How long an attempt of outside work may take where the process says nothing, in hours.
+const TIMEOUT_HOURS: i64 = 24;
+
+impl World {
+    /// The facts that follow by themselves at one spot.
+    pub(crate) fn examine(&self, id: ReleaseId, spot: Spot, now: Timestamp) -> Vec<Event> {
+        let Some(state) = self.releases.get(&id) else {
+            return Vec::new();
+        };
+        if state.release.quarantine.is_some() {
+            return Vec::new();
+        }
+        let here = Here {
+            world: self,
+            state,
+            id,
+            system: Asker {
+                at: now,
+                holder: None,
+            },
+            now,
+        };
+        match (spot, state.release.life) {
+            (_, Life::Draft | Life::Ended { .. }) => Vec::new(),
+            (Spot::Release, Life::Scheduled) => here.scheduled(),
+            (Spot::Release, Life::Queued) => here.queued(),
+            (Spot::Release, Life::Underway) => here.finishing(),
+            (Spot::Release, Life::Aborting) => here.aborting(),
+            (_, Life::Scheduled | Life::Queued) => Vec::new(),
+            (Spot::Phase(index), Life::Underway) => here.phase(index),
+            (Spot::Phase(_), Life::Aborting) => Vec::new(),
+            (Spot::Activity(position), _) if position as usize >= state.activities.len() => {
+                Vec::new()
+            }
+            (Spot::Activity(position), Life::Underway) => here.activity(position),
+            (Spot::Activity(position), Life::Aborting) => here.stopping(position),
+        }
+    }
+}
+
+/// Where one looks from: a release in its world at an instant.
+pub(crate) struct Here<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) state: &'a State,
+    pub(crate) id: ReleaseId,
+    pub(crate) system: Asker<'a>,
+    pub(crate) now: Timestamp,
+}
+
+impl<'a> Here<'a> {
+    pub(crate) fn about(&self, change: Change) -> Event {
+        self.system.about(self.id, change)
+    }
+
+    pub(crate) fn at(&self, position: u32, change: Change) -> Event {
+        self.system
+            .about_activity(self.id, &self.state.activity(position).path, change)
+    }
+
+    fn release(&self) -> &'a Release {
+        &self.state.release
+    }
+
+    // ---- the release as a whole
+
+    fn scheduled(&self) -> Vec<Event> {
+        let release = self.release();
+        let due = release.start_mode == StartMode::Auto
+            && release.start_at.is_some_and(|at| at <= self.now);
+        if !due {
+            return Vec::new();
+        }
+        let trigger = if release.run > 0 {
+            StartTrigger::Restarted
+        } else {
+            StartTrigger::Scheduled
+        };
+        self.begin_release(trigger)
+    }
+
+    fn queued(&self) -> Vec<Event> {
+        let release = self.release();
+        let satisfied = release.after.iter().filter(|(_, satisfied)| !**satisfied);
+        let news: Vec<ReleaseId> = satisfied
+            .map(|(id, _)| *id)
+            .filter(|id| self.world.has_succeeded(*id))
+            .collect();
+        if !news.is_empty() {
+            let facts = news
+                .into_iter()
+                .map(|predecessor| Change::PredecessorSatisfied { predecessor });
+            return facts.map(|change| self.about(change)).collect();
+        }
+        if release.after.values().any(|satisfied| !satisfied) {
+            return Vec::new();
+        }
+        let trigger = release.trigger.clone().unwrap_or(StartTrigger::Scheduled);
+        self.begin_release(trigger)
+    }
+
+    /// Starts the release; if its variables cannot be evaluated it ends as failed, with the reason noted.
+    fn begin_release(&self, trigger: StartTrigger) -> Vec<Event> {
+        let inputs = self.release().inputs.clone();
+        match self.world.beginning(self.state, inputs, trigger, self.now) {
+            Ok(change) => vec![self.about(change)],
+            Err(rejection) => {
+                let text = format!("could not start: {rejection}");
+                let status = ReleaseStatus::Failed;
+                let finished = Change::ReleaseFinished {
+                    status,
+                    outputs: BTreeMap::new(),
+                };
+                vec![self.about(Change::NoteAdded { text }), self.about(finished)]
+            }
+        }
+    }
+
+    fn finishing(&self) -> Vec<Event> {
+        let phases = &self.release().phases;
+        if phases.iter().any(|phase| !phase.status.is_terminal()) {
+            return Vec::new();
+        }
+        let status = match self.state.release_roll_up() {
+            RollUp::Success | RollUp::Skipped => ReleaseStatus::Success,
+            RollUp::PartialSuccess => ReleaseStatus::PartialSuccess,
+            RollUp::Failed => ReleaseStatus::Failed,
+        };
+        let mut facts = vec![self.about(Change::ReleaseFinished {
+            status,
+            outputs: self.release_outputs(),
+        })];
+        let owners = self
+            .state
+            .managers()
+            .into_iter()
+            .chain(self.release().stakeholders.iter().cloned());
+        let message = format!("{} ended: {}", self.release().name, status.as_str());
+        facts.push(self.about(Change::OwnersNotified {
+            owners: distinct(owners),
+            message,
+        }));
+        facts
+    }
+
+    fn release_outputs(&self) -> BTreeMap<String, Value> {
+        let plan = self.state.plan();
+        let view = self.view(None, None);
+        let value = |template: &ValueTemplate| view.value(template).unwrap_or(Value::Null);
+        plan.outputs
+            .iter()
+            .map(|(name, template)| (name.clone(), value(template)))
+            .collect()
+    }
+
+    fn aborting(&self) -> Vec<Event> {
+        let counters = &self.release().counters;
+        let open = counters.running + counters.queued + counters.needs_input;
+        if open > 0 {
+            return Vec::new();
+        }
+        let (status, outputs) = (ReleaseStatus::Aborted, BTreeMap::new());
+        let owners = self
+            .state
+            .managers()
+            .into_iter()
+            .chain(self.release().stakeholders.iter().cloned());
+        let message = format!("{} was aborted", self.release().name);
+        vec![
+            self.about(Change::ReleaseFinished { status, outputs }),
+            self.about(Change::OwnersNotified {
+                owners: distinct(owners),
+                message,
+            }),
+        ]
+    }
+
+    /// One activity of a release that is being aborted.
+    fn stopping(&self, position: u32) -> Vec<Event> {
+        let activity = self.state.activity(position);
+        match &activity.standing {
+            Standing::Queued | Standing::Backoff { .. } | Standing::Undecided { .. } => {
+                vec![self.at(position, Change::ActivityAborted)]
+            }
+            Standing::Underway => {
+                let attempt = activity
+                    .attempt()
+                    .expect("what is under way has an attempt");
+                self.stop(position, attempt, CancelCause::Abort)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Stops an attempt, or records that it could not be confirmed in time.
+    fn stop(&self, position: u32, attempt: &Attempt, cause: CancelCause) -> Vec<Event> {
+        if let Some(cancel) = &attempt.cancel {
+            let child_ended = self
+                .child(attempt)
+                .is_some_and(|child| child.status().is_terminal());
+            if child_ended {
+                return self.cancelled(position, attempt, true, cancel.cause);
+            }
+            let late = cancel.confirm_by <= self.now && !matches!(attempt.work, Work::Child { .. });
+            return if late {
+                self.cancelled(position, attempt, false, cancel.cause)
+            } else {
+                Vec::new()
+            };
+        }
+        match &attempt.work {
+            Work::Effect | Work::Child { .. } => {
+                let confirm_by = self.now + jiff::SignedDuration::from_secs(CONFIRM_SECONDS);
+                let number = attempt.number;
+                let requested = Change::AttemptCancelRequested {
+                    attempt: number,
+                    cause,
+                    confirm_by,
+                };
+                let mut facts = vec![self.at(position, requested)];
+                if let Some(child) = self.child(attempt).filter(|child| may_abort(child)) {
+                    let reason = "its parent stops it".to_owned();
+                    facts.push(
+                        self.system
+                            .about(child.id, Change::ReleaseAbortRequested { reason }),
+                    );
+                }
+                facts
+            }
+            Work::Wait { .. }
+            | Work::Approval { .. }
+            | Work::Input { .. }
+            | Work::Tasks { .. }
+            | Work::Nothing => self.cancelled(position, attempt, true, cause),
+        }
+    }
+
+    /// The end of an attempt that was to be stopped.
+    pub(crate) fn cancelled(
+        &self,
+        position: u32,
+        attempt: &Attempt,
+        confirmed: bool,
+        cause: CancelCause,
+    ) -> Vec<Event> {
+        let number = attempt.number;
+        match cause {
+            CancelCause::Abort => {
+                let outcome = AttemptOutcome::Cancelled { confirmed };
+                let finished = Change::AttemptFinished {
+                    attempt: number,
+                    outcome,
+                };
+                vec![
+                    self.at(position, finished),
+                    self.at(position, Change::ActivityAborted),
+                ]
+            }
+            CancelCause::Timeout if confirmed => {
+                let error = "ran out of time and was stopped".to_owned();
+                self.ended_badly(position, number, AttemptOutcome::TimedOut { error }, None)
+            }
+            CancelCause::Timeout => {
+                let error = "ran out of time, and it is not certain that it has stopped".to_owned();
+                self.ended_badly(position, number, AttemptOutcome::Unknown { error }, None)
+            }
+        }
+    }
+
+    fn child(&self, attempt: &Attempt) -> Option<&'a Release> {
+        match attempt.work {
+            Work::Child { release } => self.world.release(release),
+            _ => None,
+        }
+    }
+
+    // ---- phases
+
+    fn phase(&self, index: usize) -> Vec<Event> {
+        let phase = &self.release().phases[index];
+        match phase.status {
+            PhaseStatus::Pending if phase.blockers == 0 && self.release().pause.is_none() => {
+                self.phase_that_may_start(index)
+            }
+            PhaseStatus::Running if phase.unsettled == 0 => vec![self.phase_end(index)],
+            PhaseStatus::Running if !phase.closed && self.is_past(phase.window.closes_at) => {
+                vec![self.about(Change::PhaseClosed {
+                    phase: phase.id.clone(),
+                })]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn is_past(&self, at: Option<Timestamp>) -> bool {
+        at.is_some_and(|at| at <= self.now)
+    }
+
+    fn phase_that_may_start(&self, index: usize) -> Vec<Event> {
+        let phase = &self.release().phases[index];
+        let planned = self.state.planned_phase(index);
+        let bad = planned
+            .depends_on
+            .iter()
+            .any(|before| self.state.phase_verdict(*before) == Verdict::Bad);
+        let skipped = |reason: SkipReason| {
+            let status = PhaseStatus::Skipped;
+            vec![self.about(Change::PhaseFinished {
+                phase: phase.id.clone(),
+                status,
+                reason: Some(reason),
+            })]
+        };
+        let invalid = |error: String| {
+            let reason = Some(SkipReason::Invalid { error });
+            let status = PhaseStatus::Failed;
+            vec![self.about(Change::PhaseFinished {
+                phase: phase.id.clone(),
+                status,
+                reason,
+            })]
+        };
+        if bad && !planned.when.as_ref().is_some_and(Condition::uses_outcome) {
+            return skipped(SkipReason::UpstreamFailed);
+        }
+        if phase
+            .window
+            .opens_at
+            .is_some_and(|opens_at| opens_at > self.now)
+        {
+            return Vec::new();
+        }
+        let outcome = Some(Outcome {
+            success: !bad,
+            failure: bad,
+        });
+        let view = View {
+            outcome,
+            ..self.view(Some(index), None)
+        };
+        match planned
+            .when
+            .as_ref()
+            .map_or(Ok(true), |when| view.holds(when))
+        {
+            Err(error) => return invalid(format!("its condition could not be evaluated: {error}")),
+            Ok(false) => return skipped(SkipReason::Condition),
+            Ok(true) => (),
+        }
+        if self.is_past(phase.window.closes_at) {
+            return vec![
+                self.about(Change::PhaseClosed {
+                    phase: phase.id.clone(),
+                }),
+                self.closed_end(index),
+            ];
+        }
+        match self.variables(index, None) {
+            Ok(variables) => vec![self.about(Change::PhaseStarted {
+                phase: phase.id.clone(),
+                variables,
+            })],
+            Err(error) => invalid(error),
+        }
+    }
+
+    /// The end of a phase that closed before it could start.
+    fn closed_end(&self, index: usize) -> Event {
+        let planned = self.state.planned_phase(index);
+        let failed = planned
+            .closes
+            .is_some_and(|closing| closing.then == crate::plan::ClosingRule::Fail);
+        let status = if failed {
+            PhaseStatus::Failed
+        } else {
+            PhaseStatus::Skipped
+        };
+        let reason = Some(SkipReason::Closed { failed });
+        self.about(Change::PhaseFinished {
+            phase: planned.id.clone(),
+            status,
+            reason,
+        })
+    }
+
+    fn phase_end(&self, index: usize) -> Event {
+        let status = match self.state.phase_roll_up(index) {
+            RollUp::Success => PhaseStatus::Success,
+            RollUp::PartialSuccess => PhaseStatus::PartialSuccess,
+            RollUp::Failed => PhaseStatus::Failed,
+            RollUp::Skipped => PhaseStatus::Skipped,
+        };
+        let reason = (status == PhaseStatus::Skipped).then_some(SkipReason::Condition);
+        let phase = self.release().phases[index].id.clone();
+        self.about(Change::PhaseFinished {
+            phase,
+            status,
+            reason,
+        })
+    }
+
+    /// Variables of the activity, or without one of the phase; each sees the ones before it.
+    fn variables(
+        &self,
+        phase: usize,
+        activity: Option<u32>,
+    ) -> Result<BTreeMap<String, Value>, String> {
+        let templates = match activity {
+            Some(position) => &self.state.planned(position).variables,
+            None => &self.state.planned_phase(phase).variables,
+        };
+        let mut known = BTreeMap::new();
+        for (name, template) in templates {
+            let view = self.view(Some(phase), activity);
+            let view = match activity {
+                Some(_) => View {
+                    activity_variables: &known,
+                    ..view
+                },
+                None => View {
+                    phase_variables: &known,
+                    ..view
+                },
+            };
+            let value = view
+                .value(template)
+                .map_err(|error| format!("variable `{name}`: {error}"))?;
+            known.insert(name.clone(), value);
+        }
+        Ok(known)
+    }
+
+    // ---- activities
+
+    fn activity(&self, position: u32) -> Vec<Event> {
+        let activity = self.state.activity(position);
+        let may_start = self.release().pause.is_none() && self.phase_runs(position);
+        match &activity.standing {
+            Standing::Pending if activity.item.is_some() => Vec::new(),
+            Standing::Pending if may_start && self.is_unblocked(position) => self.ready(position),
+            Standing::Queued if activity.item.is_some() => Vec::new(),
+            Standing::Queued if may_start => self.start(position),
+            Standing::Backoff { retry_at } if may_start && *retry_at <= self.now => {
+                self.start(position)
+            }
+            Standing::Expanded => self.items(position, may_start),
+            Standing::Undecided { deadline, .. } if self.is_past(*deadline) => {
+                let reason = "nobody decided in time".to_owned();
+                vec![self.at(position, Change::ActivityFailed { reason })]
+            }
+            Standing::Underway => self.underway(position),
+            _ => Vec::new(),
+        }
+    }
+
+    fn phase_runs(&self, position: u32) -> bool {
+        let index = self.state.planned(position).phase;
+        self.release().phases[index].status == PhaseStatus::Running
+    }
+
+    fn is_unblocked(&self, position: u32) -> bool {
+        let planned = self.state.planned(position);
+        let gates_open =
+            planned.is_gate || self.release().phases[planned.phase].gates_unsettled == 0;
+        self.state.activity(position).blockers == 0 && gates_open
+    }
+
+    /// Whether something that an activity builds on went badly.
+    fn upstream_is_bad(&self, position: u32) -> bool {
+        let planned = self.state.planned(position);
+        let gates = self.state.planned_phase(planned.phase).gates.clone();
+        let gates = if planned.is_gate { 0..0 } else { gates };
+        let before = planned.depends_on.iter().copied().chain(gates);
+        before
+            .into_iter()
+            .any(|index| self.state.verdict(index as u32) == Verdict::Bad)
+    }
+
+    /// Everything before it is settled: judge its condition once, and start, expand or skip it.
+    fn ready(&self, position: u32) -> Vec<Event> {
+        let planned = self.state.planned(position);
+        let bad = self.upstream_is_bad(position);
+        let skip = |reason| vec![self.at(position, Change::ActivitySkipped { reason })];
+        if bad && !planned.when.as_ref().is_some_and(Condition::uses_outcome) {
+            return skip(SkipReason::UpstreamFailed);
+        }
+        let per_item =
+            planned.for_each.is_some() && planned.when.as_ref().is_some_and(asks_for_item);
+        if !per_item {
+            match self.condition(position, bad) {
+                Err(error) => return self.unstartable(position, error),
+                Ok(false) => return skip(SkipReason::Condition),
+                Ok(true) => (),
+            }
+        }
+        match &planned.for_each {
+            None => self.start(position),
+            Some(list) => self.expand(position, list),
+        }
+    }
+
+    fn condition(&self, position: u32, bad: bool) -> Result<bool, String> {
+        let planned = self.state.planned(position);
+        let Some(when) = &planned.when else {
+            return Ok(true);
+        };
+        let outcome = Some(Outcome {
+            success: !bad,
+            failure: bad,
+        });
+        let variables = self.activity_variables(position)?;
+        let view = self.view(Some(planned.phase), Some(position));
+        let view = View {
+            outcome,
+            activity_variables: &variables,
+            ..view
+        };
+        view.holds(when)
+            .map_err(|error| format!("its condition could not be evaluated: {error}"))
+    }
+
+    fn expand(&self, position: u32, list: &ValueTemplate) -> Vec<Event> {
+        let planned = self.state.planned(position);
+        let value = self.view(Some(planned.phase), Some(position)).value(list);
+        let items = match value {
+            Ok(Value::Array(items)) => items,
+            Ok(_) => return self.unstartable(position, "`forEach` is not a list".to_owned()),
+            Err(error) => return self.unstartable(position, format!("`forEach`: {error}")),
+        };
+        if items.is_empty() {
+            return vec![self.at(
+                position,
+                Change::ActivitySkipped {
+                    reason: SkipReason::Condition,
+                },
+            )];
+        }
+        if items.len() > ITEMS_MAX || self.state.activities.len() + items.len() > ACTIVITIES_MAX {
+            let error = format!(
+                "`forEach` has {} elements; at most {ITEMS_MAX}, and {ACTIVITIES_MAX} activities in a release",
+                items.len()
+            );
+            return self.unstartable(position, error);
+        }
+        vec![self.at(position, Change::ActivityExpanded { items })]
+    }
+
+    /// The items of a `forEach`: the next one that a slot is free for, or the end of all.
+    fn items(&self, position: u32, may_start: bool) -> Vec<Event> {
+        let group = self
+            .state
+            .activity(position)
+            .group
+            .expect("an expanded activity has items");
+        if group.unsettled == 0 {
+            return self.items_end(position);
+        }
+        let limit = self
+            .state
+            .planned(position)
+            .max_parallel
+            .unwrap_or(u32::MAX);
+        if !may_start || group.occupied >= limit {
+            return Vec::new();
+        }
+        let all = group.first..group.first + group.count;
+        let stands =
+            |standing: Standing| move |item: &u32| self.state.activity(*item).standing == standing;
+        let asked = (group.queued > 0)
+            .then(|| all.clone().find(stands(Standing::Queued)))
+            .flatten();
+        let mut ahead = group.first + group.next..all.end;
+        let Some(item) = asked.or_else(|| ahead.find(stands(Standing::Pending))) else {
+            return Vec::new();
+        };
+        if self.state.activity(item).standing == Standing::Queued {
+            return self.start(item);
+        }
+        let bad = self.upstream_is_bad(position);
+        let per_item = self
+            .state
+            .planned(position)
+            .when
+            .as_ref()
+            .is_some_and(asks_for_item);
+        match if per_item {
+            self.condition(item, bad)
+        } else {
+            Ok(true)
+        } {
+            Ok(true) => self.start(item),
+            Ok(false) => vec![self.at(
+                item,
+                Change::ActivitySkipped {
+                    reason: SkipReason::Condition,
+                },
+            )],
+            Err(error) => self.unstartable(item, error),
+        }
+    }
+
+    fn items_end(&self, position: u32) -> Vec<Event> {
+        let change = match self.state.items_roll_up(position) {
+            RollUp::Success => Change::ActivitySucceeded {
+                outputs: BTreeMap::new(),
+            },
+            RollUp::PartialSuccess => {
+                let reason = "some of its items were ignored".to_owned();
+                Change::ActivityIgnored {
+                    outputs: BTreeMap::new(),
+                    reason,
+                }
+            }
+            RollUp::Failed => Change::ActivityFailed {
+                reason: "some of its items failed".to_owned(),
+            },
+            RollUp::Skipped => Change::ActivitySkipped {
+                reason: SkipReason::Condition,
+            },
+        };
+        vec![self.at(position, change)]
+    }
+
+    /// Timers of an attempt under way, and children that have ended.
+    fn underway(&self, position: u32) -> Vec<Event> {
+        let activity = self.state.activity(position);
+        let attempt = activity
+            .attempt()
+            .expect("what is under way has an attempt");
+        if attempt.outcome.is_some() {
+            return Vec::new();
+        }
+        if let Some(cancel) = &attempt.cancel {
+            return self.stop(position, attempt, cancel.cause);
+        }
+        if let Some(child) = self
+            .child(attempt)
+            .filter(|child| child.status().is_terminal())
+        {
+            return self.child_ended(position, attempt, child);
+        }
+        match &attempt.work {
+            Work::Wait { until } if *until <= self.now => {
+                let result = serde_json::json!({"until": until.to_string()});
+                return self.ended_well(position, attempt.number, result, None);
+            }
+            Work::Approval { .. } | Work::Input { .. } => {
+                let facts = self.people_timers(position, attempt);
+                if !facts.is_empty() {
+                    return facts;
+                }
+            }
+            _ => (),
+        }
+        match self.is_past(attempt.deadline) {
+            true if matches!(attempt.work, Work::Effect | Work::Child { .. }) => {
+                self.stop(position, attempt, CancelCause::Timeout)
+            }
+            true => {
+                let error = "ran out of time".to_owned();
+                self.ended_badly(
+                    position,
+                    attempt.number,
+                    AttemptOutcome::TimedOut { error },
+                    None,
+                )
+            }
+            false => Vec::new(),
+        }
+    }
+
+    fn child_ended(&self, position: u32, attempt: &Attempt, child: &Release) -> Vec<Event> {
+        let status = child.status();
+        let result = serde_json::json!({
+            "release": child.id.to_string(),
+            "status": status.as_str(),
+            "outputs": child.outputs,
+        });
+        match status {
+            ReleaseStatus::Success | ReleaseStatus::PartialSuccess => {
+                self.ended_well(position, attempt.number, result, None)
+            }
+            _ => {
+                let error = format!("child release `{}` ended as {}", child.id, status.as_str());
+                let outcome = AttemptOutcome::Failed {
+                    error,
+                    retryable: false,
+                    result,
+                };
+                self.ended_badly(position, attempt.number, outcome, None)
+            }
+        }
+    }
+
+    // ---- starting
+
+    pub(crate) fn view(&self, phase: Option<usize>, activity: Option<u32>) -> View<'a> {
+        static NONE: BTreeMap<String, Value> = BTreeMap::new();
+        let release = self.release();
+        View {
+            state: self.state,
+            inputs: &release.inputs,
+            globals: &release.variables,
+            phase,
+            phase_variables: phase.map_or(&NONE, |index| &release.phases[index].variables),
+            activity,
+            activity_variables: &NONE,
+            overrides: activity.map_or(&NONE, |position| &self.state.activity(position).overrides),
+            result: None,
+            attempt: None,
+            outcome: None,
+        }
+    }
+
+    fn activity_variables(&self, position: u32) -> Result<BTreeMap<String, Value>, String> {
+        self.variables(self.state.planned(position).phase, Some(position))
+    }
+
+    /// Begins the next attempt.
+    fn start(&self, position: u32) -> Vec<Event> {
+        match self.attempt(position) {
+            Ok(facts) => facts,
+            Err(error) => self.unstartable(position, error),
+        }
+    }
+
+    fn attempt(&self, position: u32) -> Result<Vec<Event>, String> {
+        let planned = self.state.planned(position);
+        let activity = self.state.activity(position);
+        let variables = self.activity_variables(position)?;
+        let key = self.key(activity);
+        let view = View {
+            activity_variables: &variables,
+            attempt: Some((activity.attempts_made + 1, key.0.as_str())),
+            ..self.view(Some(planned.phase), Some(position))
+        };
+        let mut config = serde_json::Map::new();
+        for (name, template) in &planned.with {
+            let value = view
+                .value(template)
+                .map_err(|error| format!("`with.{name}`: {error}"))?;
+            config.insert(name.clone(), value);
+        }
+        for (name, value) in &activity.overrides {
+            if config.contains_key(name) {
+                config.insert(name.clone(), value.clone());
+            }
+        }
+        let config = Value::Object(config);
+        if config.to_string().len() > CONFIG_BYTES_MAX {
+            return Err(format!(
+                "its settings are larger than {CONFIG_BYTES_MAX} bytes once evaluated"
+            ));
+        }
+        let (work, more) = match &activity.remedy {
+            Some(process) => self.child_work(position, process, &BTreeMap::new())?,
+            None => self.work(position, planned, &config)?,
+        };
+        let started = self.started(position, config, variables, key, work);
+        let mut facts = vec![self.at(position, Change::AttemptStarted(Box::new(started)))];
+        facts.extend(more);
+        Ok(facts)
+    }
+
+    fn started(
+        &self,
+        position: u32,
+        config: Value,
+        variables: BTreeMap<String, Value>,
+        key: EffectKey,
+        work: Work,
+    ) -> AttemptStarted {
+        let planned = self.state.planned(position);
+        let activity = self.state.activity(position);
+        let longest =
+            matches!(work, Work::Effect).then(|| jiff::SignedDuration::from_hours(TIMEOUT_HOURS));
+        let timeout = planned.timeout.or(longest);
+        AttemptStarted {
+            attempt: activity.attempts_made + 1,
+            key,
+            config,
+            variables,
+            trigger: activity
+                .next_trigger
+                .clone()
+                .unwrap_or(AttemptTrigger::Flow),
+            deadline: timeout.and_then(|timeout| self.now.checked_add(timeout).ok()),
+            work,
+        }
+    }
+
+    /// The key of an activity's effects: one per occurrence, run and set of inputs (reliability.md, 13).
+    fn key(&self, activity: &Activity) -> EffectKey {
+        let installation = &self.world.meta.installation;
+        let (run, round) = (self.release().run, activity.round);
+        EffectKey(format!(
+            "{installation}/{}/{run}/{}/{round}",
+            self.id, activity.path
+        ))
+    }
+
+    /// What an attempt consists of, by the type of the activity, and the facts that go with it.
+    fn work(
+        &self,
+        position: u32,
+        planned: &PlannedActivity,
+        config: &Value,
+    ) -> Result<(Work, Vec<Event>), String> {
+        let after = |length: Option<crate::duration::Duration>| {
+            length.and_then(|length| self.now.checked_add(length.get()).ok())
+        };
+        match planned.uses {
+            ActivityType::Command
+            | ActivityType::Http
+            | ActivityType::Verify
+            | ActivityType::Notify => Ok((Work::Effect, Vec::new())),
+            ActivityType::Wait => {
+                let config: WaitConfig = settings(config)?;
+                let until = self.wait_until(&config)?;
+                Ok((Work::Wait { until }, Vec::new()))
+            }
+            ActivityType::Approval => {
+                let rule: ApprovalConfig = settings(config)?;
+                let deadline_at = after(rule.deadline);
+                let remind_at = self.reminder(rule.remind, deadline_at);
+                let digest = self.digest(position, config);
+                let told = self.notice(position, rule.approvers.clone(), "asks for your approval");
+                Ok((
+                    Work::Approval {
+                        rule,
+                        digest,
+                        remind_at,
+                        deadline_at,
+                    },
+                    vec![told],
+                ))
+            }
+            ActivityType::Input => {
+                let form: InputConfig = settings(config)?;
+                let owners = or_owners(&form.assignees, || self.state.owners(position));
+                let told = self.notice(position, owners, "asks you for values");
+                let remind_at = after(form.remind);
+                Ok((Work::Input { form, remind_at }, vec![told]))
+            }
+            ActivityType::Tasks => {
+                let list: TasksConfig = settings(config)?;
+                distinct_tasks(&list)?;
+                let owners = list.tasks.iter();
+                let owners = owners
+                    .flat_map(|task| or_owners(&task.assignees, || self.state.owners(position)));
+                let told = self.notice(position, distinct(owners), "has tasks for you");
+                Ok((Work::Tasks { list }, vec![told]))
+            }
+            ActivityType::Subprocess => {
+                let config: SubprocessConfig = settings(config)?;
+                self.child_work(position, &config.process, &config.inputs)
+            }
+        }
+    }
+
+    /// Before the deadline if there is one, else after being asked.
+    fn reminder(
+        &self,
+        remind: Option<crate::duration::Duration>,
+        deadline: Option<Timestamp>,
+    ) -> Option<Timestamp> {
+        let remind = remind?.get();
+        match deadline {
+            Some(deadline) => deadline
+                .checked_sub(remind)
+                .ok()
+                .filter(|at| *at > self.now),
+            None => self.now.checked_add(remind).ok(),
+        }
+    }
+
+    fn wait_until(&self, config: &WaitConfig) -> Result<Timestamp, String> {
+        match (&config.length, &config.until) {
+            (Some(length), None) => self
+                .now
+                .checked_add(length.get())
+                .map_err(|_| "`for` is too long".to_owned()),
+            (None, Some(Until::Instant(at))) => Ok(*at),
+            (None, Some(Until::Day(at))) => {
+                let release = self.release();
+                let start = release.started_at.unwrap_or(self.now);
+                let instant = self.world.instant(&release.zone, start, *at);
+                instant.ok_or_else(|| "`until` is too far away".to_owned())
+            }
+            _ => Err("exactly one of `for` and `until` is needed".to_owned()),
+        }
+    }
+
+    pub(crate) fn notice(&self, position: u32, owners: Vec<Owner>, what: &str) -> Event {
+        let release = &self.release().name;
+        let message = format!("{release}: {} {what}", self.state.activity(position).path);
+        self.at(position, Change::OwnersNotified { owners, message })
+    }
+
+    /// A child release that runs a process: its creation, finalization and start go with the attempt.
+    fn child_work(
+        &self,
+        position: u32,
+        process: &Name,
+        given: &BTreeMap<String, Value>,
+    ) -> Result<(Work, Vec<Event>), String> {
+        let parent = self.release();
+        let depth = parent.parent.as_ref().map_or(0, |parent| parent.depth) + 1;
+        if depth > DEPTH_MAX {
+            return Err(format!("child releases lie deeper than {DEPTH_MAX} levels"));
+        }
+        let organization = parent.organization.as_ref();
+        let key = self
+            .world
+            .process_for(process, organization)
+            .map_err(|rejection| rejection.to_string())?;
+        debug_assert_eq!(key.kind, ResourceKind::Process);
+        let id = ReleaseId(self.world.meta.last_release + 1);
+        let activity = self.state.activity(position);
+        let created = ReleaseCreated {
+            name: format!("{} · {}", parent.name, activity.path),
+            organization: parent.organization.clone(),
+            process: key.clone(),
+            revision: None,
+            description: Default::default(),
+            version: parent.software_version.clone(),
+            release_type: parent.release_type,
+            labels: parent.labels.clone(),
+            inputs: given.clone(),
+            input_set: None,
+            start_at: None,
+            expected_end_at: None,
+            start_mode: StartMode::Auto,
+            zone: parent.zone.clone(),
+            manager: parent.manager.clone(),
+            owners: BTreeMap::new(),
+            stakeholders: parent.stakeholders.clone(),
+            links: Vec::new(),
+            after: Vec::new(),
+            parent: Some(Parent {
+                release: self.id,
+                path: activity.path.clone(),
+                attempt: activity.attempts_made + 1,
+                depth,
+            }),
+        };
+        let facts = self
+            .child_start(id, created)
+            .map_err(|rejection| rejection.to_string())?;
+        Ok((Work::Child { release: id }, facts))
+    }
+
+    fn child_start(
+        &self,
+        id: ReleaseId,
+        created: ReleaseCreated,
+    ) -> Result<Vec<Event>, crate::Rejection> {
+        // The child is asked for by whoever asked for the parent.
+        let mut creation = self
+            .system
+            .about(id, Change::ReleaseCreated(Box::new(created.clone())));
+        creation.by.clone_from(&self.release().created_by);
+        let probe = Release::from_creation(id, &created, &creation);
+        let (revision, inputs) = self.world.pin_child(&probe)?;
+        let probe = self.world.pinned_probe(probe, revision, &inputs)?;
+        let begin = self
+            .world
+            .beginning(&probe, inputs.clone(), StartTrigger::Parent, self.now)?;
+        let finalized = Change::ReleaseFinalized { revision, inputs };
+        Ok(vec![
+            creation,
+            self.system.about(id, finalized),
+            self.system.about(id, begin),
+        ])
+    }
+
+    /// An attempt whose settings cannot be evaluated: it begins and fails at once, so that it is seen and can be fixed.
+    fn unstartable(&self, position: u32, error: String) -> Vec<Event> {
+        let activity = self.state.activity(position);
+        let started = self.started(
+            position,
+            Value::Null,
+            BTreeMap::new(),
+            self.key(activity),
+            Work::Nothing,
+        );
+        let number = started.attempt;
+        let outcome = AttemptOutcome::Failed {
+            error,
+            retryable: false,
+            result: Value::Null,
+        };
+        let mut facts = vec![self.at(position, Change::AttemptStarted(Box::new(started)))];
+        facts.extend(self.ended_badly(position, number, outcome, None));
+        facts
+    }
+}
+
+fn settings<T: serde::de::DeserializeOwned>(config: &Value) -> Result<T, String> {
+    T::deserialize(config).map_err(|error| format!("its settings do not fit: {error}"))
+}
+
+fn asks_for_item(condition: &Condition) -> bool {
+    let root = |name: &str| matches!(name, "item" | "index");
+    condition
+        .references()
+        .any(|reference| reference.path.first().is_some_and(|name| root(name)))
+}
+
+fn may_abort(child: &Release) -> bool {
+    !child.status().is_terminal() && child.life != Life::Aborting
+}
+
+fn or_owners(named: &[Owner], owners: impl Fn() -> Vec<Owner>) -> Vec<Owner> {
+    if named.is_empty() {
+        owners()
+    } else {
+        named.to_vec()
+    }
+}
+
+fn distinct(owners: impl IntoIterator<Item = Owner>) -> Vec<Owner> {
+    let mut owners: Vec<Owner> = owners.into_iter().collect();
+    owners.sort();
+    owners.dedup();
+    owners
+}
+
+fn distinct_tasks(list: &TasksConfig) -> Result<(), String> {
+    let mut ids: Vec<&Name> = list.tasks.iter().map(|task| &task.id).collect();
+    ids.sort();
+    if list.tasks.is_empty() {
+        return Err("a checklist needs at least one task".to_owned());
+    }
+    match ids.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(format!("the task id `{}` occurs twice", pair[0])),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,1126 @@
+//! Judges commands about a release as a whole (2-execution.md, Lifecycle).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::civil::Time;
+use jiff::{Timestamp, ToSpan};
+use serde_json::Value;
+
+use crate::access::Permission;
+use crate::command::{NewRelease, ReleaseChanges, ReleaseCommand, RestartFrom};
+use crate::event::{Change, Event, ReleaseCreated, ReleaseEdited, StartTrigger, Window};
+use crate::ids::{Name, Owner, ReleaseId, ResourceKey, ResourceKind};
+use crate::inputs;
+use crate::plan::{DayTime, Plan};
+use crate::rejection::{FieldProblem, Rejection};
+use crate::release::state::State;
+use crate::release::{Counters, InputValue, Life, Link, Origin, Release, StartMode};
+use crate::scope::View;
+use crate::status::ReleaseStatus;
+use crate::world::{Asker, World};
+
+/// How deep child releases may lie below each other.
+pub(crate) const DEPTH_MAX: u32 = 8;
+/// Longest name of a release, in characters.
+const NAME_LENGTH_MAX: usize = 200;
+/// Longest free text (reason, note, description field), in characters.
+const TEXT_LENGTH_MAX: usize = 10_000;
+/// Most labels, links, owners entries, stakeholders or predecessors of one release.
+const LIST_MAX: usize = 100;
+/// Most notes of one release.
+const NOTES_MAX: usize = 1_000;
+/// How long execution data of an archived release is kept before it may be deleted, in days.
+const RETENTION_DAYS: i64 = 365;
+
+impl World {
+    /// The release, if the asker may see it; others are told that it does not exist.
+    pub(crate) fn visible(&self, asker: &Asker<'_>, id: ReleaseId) -> Result<&State, Rejection> {
+        let state = self.state(id)?;
+        let organization = state.release.organization.as_ref();
+        asker
+            .needs(Permission::Read, organization)
+            .map_err(|_| Rejection::UnknownRelease(id))?;
+        Ok(state)
+    }
+
+    pub(crate) fn decide_create(
+        &self,
+        asker: &Asker<'_>,
+        new: &NewRelease,
+    ) -> Result<Vec<Event>, Rejection> {
+        asker.needs(Permission::ReleaseEdit, new.organization.as_ref())?;
+        if new.start {
+            asker.needs(Permission::ReleaseStart, new.organization.as_ref())?;
+        }
+        let process = new
+            .process
+            .as_ref()
+            .ok_or_else(|| field("process", "name the process to run"))?;
+        let process = self.process_for(process, new.organization.as_ref())?;
+        let id = ReleaseId(self.meta.last_release + 1);
+        let created = self.creation(asker, new, process, id)?;
+        let mut events = vec![asker.about(id, Change::ReleaseCreated(Box::new(created.clone())))];
+        if new.start || new.finalize {
+            let probe = Release::from_creation(id, &created, &events[0]);
+            let (revision, inputs) = self.pin(&probe, &BTreeMap::new())?;
+            let finalized = Change::ReleaseFinalized {
+                revision,
+                inputs: inputs.clone(),
+            };
+            events.push(asker.about(id, finalized));
+            if new.start {
+                let probe = self.pinned_probe(probe, revision, &inputs)?;
+                events.push(asker.about(
+                    id,
+                    self.beginning(&probe, inputs, StartTrigger::OnDemand, asker.at)?,
+                ));
+            }
+        }
+        Ok(events)
+    }
+
+    fn creation(
+        &self,
+        asker: &Asker<'_>,
+        new: &NewRelease,
+        process: ResourceKey,
+        id: ReleaseId,
+    ) -> Result<ReleaseCreated, Rejection> {
+        let name = match &new.name {
+            Some(name) => name.trim().to_owned(),
+            None => format!("{} {}", process.name, id.0),
+        };
+        let zone = new.zone.clone().unwrap_or_else(|| "UTC".to_owned());
+        let mut problems = Problems::default();
+        problems.name(&name);
+        problems.zone(self, &zone);
+        problems.labels(&new.labels);
+        problems.links(&new.links);
+        problems.description(&new.description);
+        problems.owners(&new.owners, self.newest_plan(&process).as_deref());
+        problems.length("stakeholders", new.stakeholders.len());
+        problems.predecessors(self, asker, &new.after, None);
+        problems.times(new.start_at, new.expected_end_at);
+        problems.version(new.version.as_deref());
+        if let Some(set) = &new.input_set
+            && let Err(rejection) = self.input_set_values(set, new.organization.as_ref(), &process)
+        {
+            problems.add("inputSet", rejection.to_string());
+        }
+        problems.done()?;
+        Ok(ReleaseCreated {
+            name,
+            organization: new.organization.clone(),
+            process,
+            revision: new.revision,
+            description: new.description.clone(),
+            version: new.version.clone(),
+            release_type: new.release_type,
+            labels: new.labels.clone(),
+            inputs: new.inputs.clone(),
+            input_set: new.input_set.clone(),
+            start_at: new.start_at,
+            expected_end_at: new.expected_end_at,
+            start_mode: new.start_mode,
+            zone,
+            manager: new.manager.clone(),
+            owners: new.owners.clone(),
+            stakeholders: new.stakeholders.clone(),
+            links: new.links.clone(),
+            after: new.after.clone(),
+            parent: None,
+        })
+    }
+
+    pub(crate) fn decide_edit(
+        &self,
+        asker: &Asker<'_>,
+        id: ReleaseId,
+        changes: &ReleaseChanges,
+        if_version: Option<u64>,
+    ) -> Result<Vec<Event>, Rejection> {
+        let state = self.visible(asker, id)?;
+        let release = &state.release;
+        asker.needs(Permission::ReleaseEdit, release.organization.as_ref())?;
+        if let Some(expected) = if_version.filter(|expected| *expected != release.version) {
+            return Err(Rejection::StaleVersion {
+                expected,
+                current: release.version,
+            });
+        }
+        refuse_locked_changes(release, changes)?;
+        let process = match &changes.process {
+            Some(process) => Some(self.process_for(process, release.organization.as_ref())?),
+            None => None,
+        };
+        let mut problems = Problems::default();
+        if let Some(name) = &changes.name {
+            problems.name(name.trim());
+        }
+        if let Some(zone) = &changes.zone {
+            problems.zone(self, zone);
+        }
+        problems.labels(changes.labels.as_ref().unwrap_or(&BTreeMap::new()));
+        problems.links(changes.links.as_deref().unwrap_or_default());
+        problems.description(changes.description.as_ref().unwrap_or(&Default::default()));
+        if let Some(owners) = &changes.owners {
+            let newest = self.newest_plan(process.as_ref().unwrap_or(&release.process));
+            problems.owners(owners, state.plan.as_deref().or(newest.as_deref()));
+        }
+        problems.length(
+            "stakeholders",
+            changes.stakeholders.as_ref().map_or(0, Vec::len),
+        );
+        problems.predecessors(
+            self,
+            asker,
+            changes.after.as_deref().unwrap_or_default(),
+            Some(id),
+        );
+        problems.version(changes.version.as_ref().and_then(Option::as_deref));
+        let start_at = changes.start_at.unwrap_or(release.start_at);
+        problems.times(
+            start_at,
+            changes.expected_end_at.unwrap_or(release.expected_end_at),
+        );
+        problems.done()?;
+        let edit = edited(changes, process);
+        if edit == ReleaseEdited::default() {
+            return Ok(Vec::new());
+        }
+        Ok(vec![asker.about(id, Change::ReleaseEdited(Box::new(edit)))])
+    }
+
+    pub(crate) fn decide_release(
+        &self,
+        asker: &Asker<'_>,
+        id: ReleaseId,
+        action: &ReleaseCommand,
+    ) -> Result<Vec<Event>, Rejection> {
+        let state = self.visible(asker, id)?;
+        let release = &state.release;
+        let place = release.organization.as_ref();
+        asker.needs(permission(action), place)?;
+        refuse_quarantined(release, action)?;
+        let about = |change| asker.about(id, change);
+        match action {
+            ReleaseCommand::Finalize => {
+                expect(
+                    release,
+                    &[ReleaseStatus::Draft],
+                    "only a draft can be finalized",
+                )?;
+                let (revision, inputs) = self.pin(release, &BTreeMap::new())?;
+                Ok(vec![about(Change::ReleaseFinalized { revision, inputs })])
+            }
+            ReleaseCommand::Activate { inputs } => self.activate(asker, state, inputs),
+            ReleaseCommand::PreExecute { inputs, purpose } => {
+                self.pre_execute(asker, state, inputs, purpose)
+            }
+            ReleaseCommand::Cancel { reason } => {
+                let scheduled = [ReleaseStatus::Scheduled];
+                expect(
+                    release,
+                    &scheduled,
+                    "only a scheduled release can be cancelled; abort it once it runs",
+                )?;
+                if release.run > 0 {
+                    return Err(wrong(
+                        release,
+                        "it has run before; abort or let it run again",
+                    ));
+                }
+                text("reason", reason)?;
+                Ok(vec![about(Change::ReleaseCancelled {
+                    reason: reason.clone(),
+                })])
+            }
+            ReleaseCommand::Pause { reason } => {
+                expect(release, &UNDER_WAY, "only a running release can be paused")?;
+                if release.pause.is_some() {
+                    return Err(wrong(release, "it is paused already"));
+                }
+                needed(reason)?;
+                Ok(vec![about(Change::ReleasePaused {
+                    reason: reason.clone(),
+                })])
+            }
+            ReleaseCommand::Resume => match release.pause {
+                Some(_) => Ok(vec![about(Change::ReleaseResumed)]),
+                None => Err(wrong(release, "it is not paused")),
+            },
+            ReleaseCommand::Abort { reason } => {
+                let running = [
+                    ReleaseStatus::Queued,
+                    ReleaseStatus::Running,
+                    ReleaseStatus::OnHold,
+                ];
+                expect(release, &running, "only a running release can be aborted")?;
+                needed(reason)?;
+                Ok(vec![about(Change::ReleaseAbortRequested {
+                    reason: reason.clone(),
+                })])
+            }
+            ReleaseCommand::Restart { from, at, reason } => {
+                self.restart(asker, state, *from, *at, reason)
+            }
+            ReleaseCommand::Archive => {
+                if !release.status().is_terminal() {
+                    return Err(wrong(release, "only a completed release can be archived"));
+                }
+                if release.archived {
+                    return Err(wrong(release, "it is archived already"));
+                }
+                Ok(vec![about(Change::ReleaseArchived)])
+            }
+            ReleaseCommand::Delete => self.delete_release(asker, release),
+            ReleaseCommand::AddNote { text: note } => {
+                needed(note).map_err(|_| field("text", "a note needs a text"))?;
+                text("text", note)?;
+                if release.notes.len() >= NOTES_MAX {
+                    return Err(Rejection::LimitReached {
+                        what: "the number of notes",
+                        limit: NOTES_MAX as u64,
+                    });
+                }
+                Ok(vec![about(Change::NoteAdded { text: note.clone() })])
+            }
+            ReleaseCommand::Release { reason } => {
+                if release.quarantine.is_none() {
+                    return Err(wrong(release, "it is not quarantined"));
+                }
+                needed(reason)?;
+                Ok(vec![about(Change::ReleaseUnquarantined {
+                    reason: reason.clone(),
+                })])
+            }
+        }
+    }
+
+    fn activate(
+        &self,
+        asker: &Asker<'_>,
+        state: &State,
+        given: &BTreeMap<String, Value>,
+    ) -> Result<Vec<Event>, Rejection> {
+        let release = &state.release;
+        let id = release.id;
+        match release.status() {
+            ReleaseStatus::Draft => {
+                let (revision, inputs) = self.pin(release, given)?;
+                let finalized = Change::ReleaseFinalized {
+                    revision,
+                    inputs: inputs.clone(),
+                };
+                let probe = self.pinned_probe(release.clone(), revision, &inputs)?;
+                let begin = self.beginning(&probe, inputs, StartTrigger::OnDemand, asker.at)?;
+                Ok(vec![asker.about(id, finalized), asker.about(id, begin)])
+            }
+            ReleaseStatus::Scheduled => {
+                if release.start_at.is_some_and(|start| start > asker.at) {
+                    return Err(wrong(
+                        release,
+                        "its start time has not come; pre-execute it to start it now",
+                    ));
+                }
+                let inputs = self.overridden(state, given, false)?;
+                let begin = self.beginning(state, inputs, StartTrigger::OnDemand, asker.at)?;
+                Ok(vec![asker.about(id, begin)])
+            }
+            _ => Err(wrong(
+                release,
+                "only a draft, or a scheduled release that waits for a person, can be started",
+            )),
+        }
+    }
+
+    fn pre_execute(
+        &self,
+        asker: &Asker<'_>,
+        state: &State,
+        given: &BTreeMap<String, Value>,
+        purpose: &str,
+    ) -> Result<Vec<Event>, Rejection> {
+        let release = &state.release;
+        expect(
+            release,
+            &[ReleaseStatus::Scheduled],
+            "only a scheduled release can be pre-executed",
+        )?;
+        needed(purpose).map_err(|_| field("purpose", "say what the early start is for"))?;
+        text("purpose", purpose)?;
+        let inputs = self.overridden(state, given, true)?;
+        let trigger = StartTrigger::PreExecuted {
+            purpose: purpose.to_owned(),
+        };
+        let begin = self.beginning(state, inputs, trigger, asker.at)?;
+        Ok(vec![asker.about(release.id, begin)])
+    }
+
+    fn restart(
+        &self,
+        asker: &Asker<'_>,
+        state: &State,
+        from: RestartFrom,
+        at: Option<Timestamp>,
+        reason: &str,
+    ) -> Result<Vec<Event>, Rejection> {
+        let release = &state.release;
+        expect(
+            release,
+            &[ReleaseStatus::Aborted],
+            "only an aborted release can be restarted",
+        )?;
+        needed(reason)?;
+        if let Some(parent) = &release.parent {
+            let why = format!(
+                "it is a child of `{}`; retry the activity `{}` there",
+                parent.release, parent.path
+            );
+            return Err(wrong(release, &why));
+        }
+        if at.is_some_and(|at| at <= asker.at) {
+            return Err(field("at", "lies in the past; leave it out to restart now"));
+        }
+        let restarted = Change::ReleaseRestarted {
+            from,
+            start_at: at,
+            reason: reason.to_owned(),
+        };
+        let mut events = vec![asker.about(release.id, restarted)];
+        if at.is_none() {
+            let again = Release {
+                restart: Some(from),
+                ..release.clone()
+            };
+            let probe = State::new(again, state.plan.clone(), Vec::new());
+            let begin = self.beginning(
+                &probe,
+                release.inputs.clone(),
+                StartTrigger::Restarted,
+                asker.at,
+            )?;
+            events.push(asker.about(release.id, begin));
+        }
+        Ok(events)
+    }
+
+    fn delete_release(
+        &self,
+        asker: &Asker<'_>,
+        release: &Release,
+    ) -> Result<Vec<Event>, Rejection> {
+        let in_use = |why: String| Err(Rejection::InUse(why));
+        let status = release.status();
+        if let Some(waiter) = self.waiters(release.id).next() {
+            return in_use(format!("`{waiter}` waits for it"));
+        }
+        if let Some(parent) = &release.parent {
+            return in_use(format!(
+                "it is a child of `{}` and goes with it",
+                parent.release
+            ));
+        }
+        if status.is_active() || (status == ReleaseStatus::Scheduled && release.run == 0) {
+            return in_use(format!("it is {status:?}; cancel or abort it first"));
+        }
+        if status.is_terminal() {
+            if !release.archived {
+                return in_use("it has execution data; archive it first".to_owned());
+            }
+            let kept = release
+                .ended_at
+                .and_then(|end| end.checked_add((RETENTION_DAYS * 24).hours()).ok());
+            if let Some(until) = kept.filter(|until| asker.at < *until) {
+                return in_use(format!("its execution data is kept until {until}"));
+            }
+        }
+        let deleted = |id, name: &str| {
+            asker.about(
+                id,
+                Change::ReleaseDeleted {
+                    name: name.to_owned(),
+                },
+            )
+        };
+        let children = release
+            .children
+            .iter()
+            .filter_map(|child| self.release(*child));
+        let children = children.map(|child| deleted(child.id, &child.name));
+        Ok(children
+            .chain([deleted(release.id, &release.name)])
+            .collect())
+    }
+
+    pub(crate) fn decide_quarantine(
+        &self,
+        asker: &Asker<'_>,
+        id: ReleaseId,
+        reason: &str,
+    ) -> Result<Vec<Event>, Rejection> {
+        asker.is_the_server()?;
+        self.state(id)?;
+        let reason = reason.chars().take(TEXT_LENGTH_MAX).collect();
+        Ok(vec![asker.about(id, Change::ReleaseQuarantined { reason })])
+    }
+
+    /// The process that a name means there: of the organization, else of the account.
+    pub(crate) fn process_for(
+        &self,
+        name: &Name,
+        organization: Option<&Name>,
+    ) -> Result<ResourceKey, Rejection> {
+        self.definition_for(ResourceKind::Process, name, organization)
+    }
+
+    fn definition_for(
+        &self,
+        kind: ResourceKind,
+        name: &Name,
+        organization: Option<&Name>,
+    ) -> Result<ResourceKey, Rejection> {
+        let key = |organization: Option<&Name>| ResourceKey {
+            kind,
+            organization: organization.cloned(),
+            name: name.clone(),
+        };
+        let exists =
+            |key: &ResourceKey| self.resources.get(key).is_some_and(|known| !known.deleted);
+        let own = key(organization);
+        let shared = key(None);
+        match (exists(&own), exists(&shared)) {
+            (true, _) => Ok(own),
+            (false, true) => Ok(shared),
+            (false, false) => Err(Rejection::UnknownResource(own)),
+        }
+    }
+
+    fn newest_plan(&self, process: &ResourceKey) -> Option<std::sync::Arc<Plan>> {
+        self.plan_of(process, self.resources.get(process)?.revision)
+    }
+
+    /// The revision to pin, and every input with its value (finalization).
+    fn pin(
+        &self,
+        release: &Release,
+        given: &BTreeMap<String, Value>,
+    ) -> Result<(u32, BTreeMap<String, InputValue>), Rejection> {
+        let process = &release.process;
+        let unknown = || Rejection::UnknownResource(process.clone());
+        let resource = self
+            .resources
+            .get(process)
+            .filter(|known| !known.deleted)
+            .ok_or_else(unknown)?;
+        let revision = release.asked_revision.unwrap_or(resource.revision);
+        let plan = self.plan_of(process, revision).ok_or_else(|| {
+            let newest = resource.revision;
+            field(
+                "revision",
+                &format!("`{process}` has no revision {revision}; the newest is {newest}"),
+            )
+        })?;
+        let inputs = self.resolve_inputs(release, &plan, given)?;
+        Ok((revision, inputs))
+    }
+
+    fn resolve_inputs(
+        &self,
+        release: &Release,
+        plan: &Plan,
+        given: &BTreeMap<String, Value>,
+    ) -> Result<BTreeMap<String, InputValue>, Rejection> {
+        let set = match &release.input_set {
+            Some(set) => {
+                self.input_set_values(set, release.organization.as_ref(), &release.process)?
+            }
+            None => BTreeMap::new(),
+        };
+        let layers = [
+            (Origin::InputSet, &set),
+            (Origin::Release, &release.given),
+            (Origin::Override, given),
+        ];
+        inputs::resolve(&plan.inputs, &plan.rules, &layers).map_err(Rejection::InvalidInput)
+    }
+
+    fn input_set_values(
+        &self,
+        set: &Name,
+        organization: Option<&Name>,
+        process: &ResourceKey,
+    ) -> Result<BTreeMap<String, Value>, Rejection> {
+        let key = self.definition_for(ResourceKind::InputSet, set, organization)?;
+        let revision = self.resources.get(&key).map_or(0, |known| known.revision);
+        let stored = self
+            .revisions
+            .get(&key)
+            .and_then(|known| known.get(&revision));
+        match stored.map(|stored| &stored.body) {
+            Some(crate::definition::Body::InputSet(spec)) if spec.process == process.name => {
+                Ok(spec.values.clone())
+            }
+            Some(crate::definition::Body::InputSet(spec)) => Err(field(
+                "inputSet",
+                &format!(
+                    "input set `{set}` belongs to process `{}`, not to `{}`",
+                    spec.process, process.name
+                ),
+            )),
+            _ => Err(Rejection::UnknownResource(key)),
+        }
+    }
+
+    /// What a child release starts with.
+    pub(crate) fn pin_child(
+        &self,
+        release: &Release,
+    ) -> Result<(u32, BTreeMap<String, InputValue>), Rejection> {
+        self.pin(release, &BTreeMap::new())
+    }
+
+    /// The locked inputs with the values given at execution time over them.
+    fn overridden(
+        &self,
+        state: &State,
+        given: &BTreeMap<String, Value>,
+        optional_only: bool,
+    ) -> Result<BTreeMap<String, InputValue>, Rejection> {
+        let plan = state.plan();
+        let locked = |name: &String| {
+            let declared = plan.inputs.iter().find(|input| input.name == *name);
+            optional_only && declared.is_some_and(|input| input.required)
+        };
+        let problems: Vec<FieldProblem> = given
+            .keys()
+            .filter(|name| locked(name))
+            .map(|name| FieldProblem {
+                field: format!("inputs.{name}"),
+                message: "is required and was fixed when the release was finalized; only optional inputs can be overridden".to_owned(),
+            })
+            .collect();
+        if !problems.is_empty() {
+            return Err(Rejection::InvalidInput(problems));
+        }
+        if given.is_empty() {
+            return Ok(state.release.inputs.clone());
+        }
+        let fixed: BTreeMap<String, Value> = state
+            .release
+            .inputs
+            .iter()
+            .map(|(name, input)| (name.clone(), input.value.clone()))
+            .collect();
+        let layers = [(Origin::Release, &fixed), (Origin::Override, given)];
+        let resolved =
+            inputs::resolve(&plan.inputs, &plan.rules, &layers).map_err(Rejection::InvalidInput)?;
+        let with_origin =
+            resolved
+                .into_iter()
+                .map(|(name, input)| match state.release.inputs.get(&name) {
+                    Some(before) if input.origin != Origin::Override => (name, before.clone()),
+                    _ => (name, input),
+                });
+        Ok(with_origin.collect())
+    }
+
+    /// A release as it will be once it is pinned, to look from while its start is judged.
+    pub(crate) fn pinned_probe(
+        &self,
+        mut release: Release,
+        revision: u32,
+        inputs: &BTreeMap<String, InputValue>,
+    ) -> Result<State, Rejection> {
+        let plan = self.plan_of(&release.process, revision);
+        release.inputs.clone_from(inputs);
+        Ok(State::new(release, plan, Vec::new()))
+    }
+
+    /// The fact with which execution begins: queued behind other releases, or started.
+    pub(crate) fn beginning(
+        &self,
+        state: &State,
+        inputs: BTreeMap<String, InputValue>,
+        trigger: StartTrigger,
+        at: Timestamp,
+    ) -> Result<Change, Rejection> {
+        let waits = state
+            .release
+            .after
+            .iter()
+            .any(|(predecessor, satisfied)| !satisfied && !self.has_succeeded(*predecessor));
+        if waits {
+            return Ok(Change::ReleaseQueued { trigger, inputs });
+        }
+        let variables = globals(state, &inputs).map_err(Rejection::InvalidInput)?;
+        let windows = self.windows(state, at);
+        Ok(Change::ReleaseStarted {
+            run: state.release.run + 1,
+            trigger,
+            inputs,
+            variables,
+            windows,
+        })
+    }
+
+    pub(crate) fn has_succeeded(&self, id: ReleaseId) -> bool {
+        let status = self.release(id).map(Release::status);
+        matches!(
+            status,
+            Some(ReleaseStatus::Success | ReleaseStatus::PartialSuccess)
+        )
+    }
+
+    /// When each phase opens and closes, counted from the start of the release in its own zone.
+    fn windows(&self, state: &State, start: Timestamp) -> BTreeMap<Name, Window> {
+        let kept = state.release.restart == Some(RestartFrom::Unfinished);
+        if kept {
+            return state
+                .release
+                .phases
+                .iter()
+                .map(|phase| (phase.id.clone(), phase.window))
+                .collect();
+        }
+        let windows = state.plan().phases.iter().filter_map(|phase| {
+            let at = |day_time: DayTime| self.instant(&state.release.zone, start, day_time);
+            let opens_at = phase.opens.and_then(at);
+            let closes_at = phase.closes.and_then(|closing| at(closing.at));
+            let window = Window {
+                opens_at,
+                closes_at,
+            };
+            (window != Window::default()).then(|| (phase.id.clone(), window))
+        });
+        windows.collect()
+    }
+
+    /// The instant of a day and time of a release; day 1 is the civil day of its start.
+    ///
+    /// In a gap it is the shifted instant, in a fold the first one (2-execution.md, Time).
+    pub(crate) fn instant(&self, zone: &str, start: Timestamp, at: DayTime) -> Option<Timestamp> {
+        let zone = self.zones.get(zone).ok()?;
+        let first = start.to_zoned(zone.clone()).date();
+        let day = first.checked_add((i64::from(at.day) - 1).days()).ok()?;
+        zone.to_ambiguous_timestamp(day.to_datetime(Time::from(at.time)))
+            .compatible()
+            .ok()
+    }
+}
+
+impl Release {
+    /// The draft that a creation makes.
+    pub(crate) fn from_creation(id: ReleaseId, created: &ReleaseCreated, event: &Event) -> Release {
+        let created = created.clone();
+        Release {
+            id,
+            version: 1,
+            slug: super::take::slug(&created.name),
+            name: created.name,
+            organization: created.organization,
+            process: created.process,
+            revision: None,
+            asked_revision: created.revision,
+            description: created.description,
+            software_version: created.version,
+            release_type: created.release_type,
+            labels: created.labels,
+            given: created.inputs,
+            input_set: created.input_set,
+            inputs: BTreeMap::new(),
+            variables: BTreeMap::new(),
+            created_by: event.by.clone(),
+            created_at: event.at,
+            start_at: created.start_at,
+            expected_end_at: created.expected_end_at,
+            start_mode: created.start_mode,
+            zone: created.zone,
+            manager: created.manager,
+            owners: created.owners,
+            stakeholders: created.stakeholders,
+            links: created.links,
+            after: created
+                .after
+                .into_iter()
+                .map(|predecessor| (predecessor, false))
+                .collect(),
+            parent: created.parent,
+            children: Vec::new(),
+            notes: Vec::new(),
+            archived: false,
+            quarantine: None,
+            life: Life::Draft,
+            run: 0,
+            trigger: None,
+            started_at: None,
+            ended_at: None,
+            pause: None,
+            abort_reason: None,
+            outputs: BTreeMap::new(),
+            restart: None,
+            phases: Vec::new(),
+            counters: Counters::default(),
+        }
+    }
+}
+
+/// Global variables, each seeing the ones before it.
+fn globals(
+    state: &State,
+    inputs: &BTreeMap<String, InputValue>,
+) -> Result<BTreeMap<String, Value>, Vec<FieldProblem>> {
+    let none = BTreeMap::new();
+    let mut known = BTreeMap::new();
+    let plan = state.plan();
+    for (name, template) in &plan.variables {
+        let view = View {
+            state,
+            inputs,
+            globals: &known,
+            phase: None,
+            phase_variables: &none,
+            activity: None,
+            activity_variables: &none,
+            overrides: &none,
+            result: None,
+            attempt: None,
+            outcome: None,
+        };
+        let value = view.value(template).map_err(|error| {
+            vec![FieldProblem {
+                field: format!("variables.{name}"),
+                message: error.to_string(),
+            }]
+        })?;
+        known.insert(name.clone(), value);
+    }
+    Ok(known)
+}
+
+const UNDER_WAY: [ReleaseStatus; 2] = [ReleaseStatus::Running, ReleaseStatus::OnHold];
+
+/// Which permission an action on a release needs.
+pub(crate) fn permission(action: &ReleaseCommand) -> Permission {
+    match action {
+        ReleaseCommand::Finalize
+        | ReleaseCommand::Cancel { .. }
+        | ReleaseCommand::Archive
+        | ReleaseCommand::Delete
+        | ReleaseCommand::Release { .. } => Permission::ReleaseEdit,
+        ReleaseCommand::Activate { .. }
+        | ReleaseCommand::PreExecute { .. }
+        | ReleaseCommand::Restart { .. } => Permission::ReleaseStart,
+        ReleaseCommand::Pause { .. } | ReleaseCommand::Resume | ReleaseCommand::AddNote { .. } => {
+            Permission::ReleaseOperate
+        }
+        ReleaseCommand::Abort { .. } => Permission::ReleaseAbort,
+    }
+}
+
+fn refuse_quarantined(release: &Release, action: &ReleaseCommand) -> Result<(), Rejection> {
+    let helps = matches!(
+        action,
+        ReleaseCommand::Release { .. } | ReleaseCommand::AddNote { .. }
+    );
+    match &release.quarantine {
+        Some(_) if !helps => Err(wrong(
+            release,
+            "its handling failed inside the server and it is quarantined; an administrator must put it back into service first",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// What may change when: drafts everything; later not the process and inputs; once started not the start.
+fn refuse_locked_changes(release: &Release, changes: &ReleaseChanges) -> Result<(), Rejection> {
+    let status = release.status();
+    let plan_changes = changes.process.is_some()
+        || changes.revision.is_some()
+        || changes.inputs.is_some()
+        || changes.input_set.is_some()
+        || changes.after.is_some()
+        || changes.zone.is_some();
+    if plan_changes && status != ReleaseStatus::Draft {
+        return Err(wrong(
+            release,
+            "process, inputs, predecessors and zone are locked; cancel it to make it a draft again",
+        ));
+    }
+    let start_changes = changes.start_at.is_some() || changes.start_mode.is_some();
+    if start_changes && !matches!(status, ReleaseStatus::Draft | ReleaseStatus::Scheduled) {
+        return Err(wrong(
+            release,
+            "it has started; its start cannot change any more",
+        ));
+    }
+    if release.archived {
+        return Err(wrong(release, "it is archived"));
+    }
+    Ok(())
+}
+
+fn edited(changes: &ReleaseChanges, process: Option<ResourceKey>) -> ReleaseEdited {
+    let changes = changes.clone();
+    ReleaseEdited {
+        name: changes.name.map(|name| name.trim().to_owned()),
+        description: changes.description,
+        version: changes.version.map(Option::unwrap_or_default),
+        release_type: changes.release_type,
+        labels: changes.labels,
+        links: changes.links,
+        manager: changes.manager.map(|manager| manager.into_iter().collect()),
+        owners: changes.owners,
+        stakeholders: changes.stakeholders,
+        start_at: changes.start_at.map(|at| at.into_iter().collect()),
+        expected_end_at: changes.expected_end_at.map(|at| at.into_iter().collect()),
+        start_mode: changes.start_mode,
+        zone: changes.zone,
+        process,
+        revision: changes.revision.map(Option::unwrap_or_default),
+        inputs: changes.inputs,
+        input_set: changes.input_set.map(|set| set.into_iter().collect()),
+        after: changes.after,
+    }
+}
+
+pub(crate) fn expect(
+    release: &Release,
+    allowed: &[ReleaseStatus],
+    why: &str,
+) -> Result<(), Rejection> {
+    if allowed.contains(&release.status()) {
+        Ok(())
+    } else {
+        Err(wrong(release, why))
+    }
+}
+
+pub(crate) fn wrong(release: &Release, why: &str) -> Rejection {
+    Rejection::WrongReleaseStatus {
+        release: release.id,
+        status: release.status(),
+        why: why.to_owned(),
+    }
+}
+
+/// A reason that must not be empty, and not too long.
+pub(crate) fn needed(reason: &str) -> Result<(), Rejection> {
+    if reason.trim().is_empty() {
+        return Err(Rejection::ReasonNeeded);
+    }
+    text("reason", reason)
+}
+
+pub(crate) fn text(name: &str, value: &str) -> Result<(), Rejection> {
+    if value.chars().count() > TEXT_LENGTH_MAX {
+        return Err(field(
+            name,
+            &format!("is longer than {TEXT_LENGTH_MAX} characters"),
+        ));
+    }
+    Ok(())
+}
+
+pub(crate) fn field(name: &str, message: &str) -> Rejection {
+    Rejection::InvalidInput(vec![FieldProblem {
+        field: name.to_owned(),
+        message: message.to_owned(),
+    }])
+}
+
+/// Collects everything that is wrong with what people wrote about a release.
+#[derive(Default)]
+struct Problems(Vec<FieldProblem>);
+
+impl Problems {
+    fn add(&mut self, field: &str, message: impl Into<String>) {
+        self.0.push(FieldProblem {
+            field: field.to_owned(),
+            message: message.into(),
+        });
+    }
+
+    fn done(self) -> Result<(), Rejection> {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Rejection::InvalidInput(self.0))
+        }
+    }
+
+    fn name(&mut self, name: &str) {
+        if name.is_empty() {
+            self.add("name", "must not be empty");
+        }
+        self.plain("name", name, NAME_LENGTH_MAX);
+    }
+
+    fn plain(&mut self, field: &str, value: &str, length_max: usize) {
+        if value.chars().count() > length_max {
+            self.add(field, format!("is longer than {length_max} characters"));
+        }
+        if value.chars().any(is_invisible) {
+            self.add(field, "holds control or direction characters");
+        }
+    }
+
+    fn version(&mut self, version: Option<&str>) {
+        self.plain("version", version.unwrap_or_default(), NAME_LENGTH_MAX);
+    }
+
+    fn zone(&mut self, world: &World, zone: &str) {
+        if world.zones.get(zone).is_err() {
+            self.add(
+                "zone",
+                format!("`{zone}` is not an IANA time zone such as `Europe/Berlin`"),
+            );
+        }
+    }
+
+    fn length(&mut self, field: &str, length: usize) {
+        if length > LIST_MAX {
+            self.add(field, format!("has more than {LIST_MAX} entries"));
+        }
+    }
+
+    fn labels(&mut self, labels: &BTreeMap<String, String>) {
+        self.length("labels", labels.len());
+        for (key, value) in labels {
+            let field = format!("labels.{key}");
+            if key.is_empty()
+                || key
+                    .chars()
+                    .any(|letter| letter.is_whitespace() || letter == '=')
+            {
+                self.add(&field, "a label's key holds no blanks and no `=`");
+            }
+            if value.chars().any(char::is_whitespace) {
+                self.add(&field, "a label's value holds no blanks");
+            }
+            self.plain(&field, key, 100);
+            self.plain(&field, value, 200);
+        }
+    }
+
+    fn links(&mut self, links: &[Link]) {
+        self.length("links", links.len());
+        for (index, link) in links.iter().enumerate() {
+            let field = format!("links[{index}]");
+            let scheme = link.url.starts_with("https://") || link.url.starts_with("http://");
+            if !scheme {
+                self.add(
+                    &format!("{field}.url"),
+                    "must begin with `https://` or `http://`",
+                );
+            }
+            self.plain(&format!("{field}.url"), &link.url, 2_000);
+            self.plain(&format!("{field}.title"), &link.title, NAME_LENGTH_MAX);
+        }
+    }
+
+    fn description(&mut self, description: &super::ReleaseDescription) {
+        let super::ReleaseDescription {
+            purpose,
+            scope,
+            risks,
+            rollback_plan,
+            stakeholders,
+        } = description;
+        for (field, value) in [
+            ("description.purpose", purpose),
+            ("description.scope", scope),
+            ("description.risks", risks),
+            ("description.rollbackPlan", rollback_plan),
+            ("description.stakeholders", stakeholders),
+        ] {
+            if value.chars().count() > TEXT_LENGTH_MAX {
+                self.add(
+                    field,
+                    format!("is longer than {TEXT_LENGTH_MAX} characters"),
+                );
+            }
+        }
+    }
+
+    fn owners(&mut self, owners: &BTreeMap<String, Vec<Owner>>, plan: Option<&Plan>) {
+        self.length("owners", owners.len());
+        let Some(plan) = plan else { return };
+        let known: BTreeSet<&str> = plan
+            .phases
+            .iter()
+            .map(|phase| phase.id.as_str())
+            .chain(plan.paths.keys().map(|path| path.as_str()))
+            .collect();
+        for place in owners
+            .keys()
+            .filter(|place| !known.contains(place.as_str()))
+        {
+            self.add(
+                &format!("owners.{place}"),
+                "is neither a phase nor an activity (`phase/activity`) of the process",
+            );
+        }
+    }
+
+    fn predecessors(
+        &mut self,
+        world: &World,
+        asker: &Asker<'_>,
+        after: &[ReleaseId],
+        own: Option<ReleaseId>,
+    ) {
+        self.length("after", after.len());
+        for predecessor in after {
+            if world.visible(asker, *predecessor).is_err() {
+                self.add("after", format!("release `{predecessor}` does not exist"));
+            } else if own.is_some_and(|own| world.comes_after(*predecessor, own)) {
+                self.add(
+                    "after",
+                    format!("`{predecessor}` itself waits for this release"),
+                );
+            }
+        }
+    }
+
+    fn times(&mut self, start_at: Option<Timestamp>, expected_end_at: Option<Timestamp>) {
+        if let (Some(start), Some(end)) = (start_at, expected_end_at)
+            && end <= start
+        {
+            self.add("expectedEndAt", "lies before the start");
+        }
+    }
+}
+
+impl World {
+    /// Whether a release waits, directly or through others, for another one (or is it).
+    fn comes_after(&self, release: ReleaseId, other: ReleaseId) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut open = vec![release];
+        while let Some(id) = open.pop() {
+            if id == other {
+                return true;
+            }
+            if seen.insert(id)
+                && let Some(release) = self.release(id)
+            {
+                open.extend(release.after.keys().copied());
+            }
+        }
+        false
+    }
+
+    /// Whether a finalized release waits for a person rather than for time.
+    pub(crate) fn waits_for_a_start(release: &Release, now: Timestamp) -> bool {
+        match release.start_mode {
+            StartMode::Auto => release.start_at.is_none(),
+            StartMode::Manual => release.start_at.is_none_or(|at| at <= now),
+        }
+    }
+}
+
+/// Control characters and marks that change the direction of text.
+fn is_invisible(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}

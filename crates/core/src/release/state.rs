@@ -1,0 +1,568 @@
+//! A release in memory: its row, its plan, its activities, and what has to be looked at again.
+//!
+//! Every change of an activity goes through [`State::change`], which keeps the counters, the blockers
+//! of what comes after it, and the marks. The marks are not facts: they only say where to look.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::effect::{Effect, Intent};
+use crate::event::Work;
+use crate::ids::{ActivityPath, AttemptId, Owner};
+use crate::plan::{PhaseIndex, Plan, PlannedActivity, PlannedPhase};
+use crate::release::{
+    Activity, Attempt, Counters, Life, Phase, Release, SkipReason, Standing, StartMode,
+};
+use crate::status::{Importance, PhaseStatus, RollUp, Verdict, roll_up};
+
+/// A place in a release where something may follow by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Spot {
+    Activity(u32),
+    Phase(usize),
+    Release,
+}
+
+/// A release in memory.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) release: Release,
+    /// The compiled process, once pinned.
+    pub(crate) plan: Option<Arc<Plan>>,
+    /// Activities of the plan in its order, then items of `forEach`.
+    pub(crate) activities: Vec<Activity>,
+    /// Where something may follow by itself.
+    pub(crate) agenda: BTreeSet<Spot>,
+    /// What has changed since the marks were last taken.
+    pub(crate) dirty: BTreeSet<Spot>,
+    /// Due instants as registered with the world.
+    pub(crate) dues: BTreeMap<Spot, Timestamp>,
+}
+
+impl State {
+    pub(crate) fn new(
+        release: Release,
+        plan: Option<Arc<Plan>>,
+        activities: Vec<Activity>,
+    ) -> Self {
+        State {
+            release,
+            plan,
+            activities,
+            agenda: BTreeSet::new(),
+            dirty: BTreeSet::new(),
+            dues: BTreeMap::new(),
+        }
+    }
+
+    /// Marks everything that may move, for a release that was just loaded or let go on.
+    pub(crate) fn look_everywhere(&mut self) {
+        self.agenda.insert(Spot::Release);
+        self.agenda
+            .extend((0..self.release.phases.len()).map(Spot::Phase));
+        let open = self
+            .activities
+            .iter()
+            .enumerate()
+            .filter(|(_, activity)| !activity.is_settled());
+        self.agenda
+            .extend(open.map(|(position, _)| Spot::Activity(position as u32)));
+    }
+
+    pub(crate) fn plan(&self) -> &Arc<Plan> {
+        self.plan.as_ref().expect("a started release has its plan")
+    }
+
+    /// The plan's view of an activity; items share the one of their `forEach`.
+    pub(crate) fn planned(&self, position: u32) -> &PlannedActivity {
+        let plan = self.plan();
+        match plan.activities.get(position as usize) {
+            Some(planned) => planned,
+            None => {
+                let path = &self.activities[position as usize].path;
+                plan.activity(path)
+                    .expect("an item belongs to a planned activity")
+                    .1
+            }
+        }
+    }
+
+    pub(crate) fn planned_phase(&self, index: PhaseIndex) -> &PlannedPhase {
+        &self.plan().phases[index]
+    }
+
+    pub(crate) fn activity(&self, position: u32) -> &Activity {
+        &self.activities[position as usize]
+    }
+
+    /// Position of the activity at a path, once the release has started.
+    pub(crate) fn position(&self, path: &ActivityPath) -> Option<u32> {
+        let plan = self.plan.as_ref()?;
+        let position = match plan.paths.get(path) {
+            Some(index) => *index as u32,
+            None => {
+                let (base, rest) = path.as_str().split_once('[')?;
+                let index: u32 = rest.strip_suffix(']')?.parse().ok()?;
+                let base = *plan.paths.get(&base.parse().ok()?)?;
+                let group = self.activities.get(base)?.group?;
+                (index < group.count).then_some(group.first + index)?
+            }
+        };
+        ((position as usize) < self.activities.len()).then_some(position)
+    }
+
+    /// Position of the `forEach` that an item belongs to.
+    pub(crate) fn parent_of(&self, position: u32) -> Option<u32> {
+        self.activities[position as usize].item.as_ref()?;
+        let plan = self.plan();
+        let (index, _) = plan.activity(&self.activities[position as usize].path)?;
+        Some(index as u32)
+    }
+
+    /// Changes an activity and everything that is counted from it.
+    pub(crate) fn change(&mut self, position: u32, edit: impl FnOnce(&mut Activity)) {
+        let before = contribution(self.activity(position));
+        let was_settled = self.activity(position).is_settled();
+        let slot_before = Slot::of(self.activity(position));
+        edit(&mut self.activities[position as usize]);
+        let after = contribution(self.activity(position));
+        let is_settled = self.activity(position).is_settled();
+        self.move_slot(position, slot_before);
+        self.dirty.insert(Spot::Activity(position));
+        self.dirty.insert(Spot::Release);
+        let phase_index = self.planned(position).phase;
+        self.release.counters.replace(&before, &after);
+        let phase = &mut self.release.phases[phase_index];
+        phase.active = phase.active + after.running + after.queued - before.running - before.queued;
+        phase.needs_input = phase.needs_input + after.needs_input - before.needs_input;
+        if is_settled && !was_settled {
+            self.settle(position, phase_index);
+        }
+    }
+
+    /// Keeps the slots of a `forEach` when one of its items moves.
+    fn move_slot(&mut self, position: u32, before: Slot) {
+        let activity = self.activity(position);
+        let (after, index) = (
+            Slot::of(activity),
+            activity.item.as_ref().map(|item| item.index),
+        );
+        if before == after {
+            return;
+        }
+        let (Some(index), Some(parent)) = (index, self.parent_of(position)) else {
+            return;
+        };
+        let group = self.activities[parent as usize].group.as_mut();
+        let group = group.expect("an item has an expanded parent");
+        group.occupied = group.occupied + after.held() - before.held();
+        group.queued = group.queued + after.asked() - before.asked();
+        group.next = group.next.max(index + 1);
+        self.dirty.insert(Spot::Activity(parent));
+        self.agenda.insert(Spot::Activity(parent));
+    }
+
+    /// Tells everything that waited for an activity that it is settled.
+    fn settle(&mut self, position: u32, phase_index: PhaseIndex) {
+        if let Some(parent) = self.parent_of(position) {
+            let group = self.activities[parent as usize].group.as_mut();
+            group.expect("an item has an expanded parent").unsettled -= 1;
+            self.dirty.insert(Spot::Activity(parent));
+            self.agenda.insert(Spot::Activity(parent));
+            return;
+        }
+        let plan = Arc::clone(self.plan());
+        let planned = &plan.activities[position as usize];
+        for dependent in &planned.dependents {
+            let blocked = &mut self.activities[*dependent];
+            blocked.blockers -= 1;
+            self.dirty.insert(Spot::Activity(*dependent as u32));
+            if blocked.blockers == 0 {
+                self.agenda.insert(Spot::Activity(*dependent as u32));
+            }
+        }
+        let phase = &mut self.release.phases[phase_index];
+        phase.unsettled -= 1;
+        if phase.unsettled == 0 {
+            self.agenda.insert(Spot::Phase(phase_index));
+        }
+        if planned.is_gate {
+            phase.gates_unsettled -= 1;
+            if phase.gates_unsettled == 0 {
+                self.look_at(plan.phases[phase_index].activities.clone());
+            }
+        }
+    }
+
+    /// Ends a phase and tells everything that waited for it.
+    pub(crate) fn end_phase(&mut self, index: PhaseIndex, edit: impl FnOnce(&mut Phase)) {
+        edit(&mut self.release.phases[index]);
+        let plan = Arc::clone(self.plan());
+        for dependent in &plan.phases[index].dependents {
+            let blocked = &mut self.release.phases[*dependent];
+            blocked.blockers -= 1;
+            if blocked.blockers == 0 {
+                self.agenda.insert(Spot::Phase(*dependent));
+            }
+        }
+        self.agenda.insert(Spot::Release);
+        self.dirty.extend([Spot::Release, Spot::Phase(index)]);
+    }
+
+    pub(crate) fn look_at(&mut self, activities: std::ops::Range<usize>) {
+        self.agenda
+            .extend(activities.map(|index| Spot::Activity(index as u32)));
+    }
+
+    /// Counts everything anew from where the activities and phases stand.
+    ///
+    /// For the rare changes that take settled work back: a new run, a failure that is up for a decision again.
+    pub(crate) fn recount(&mut self) {
+        let plan = Arc::clone(self.plan());
+        self.release.counters = Counters::default();
+        for phase in &mut self.release.phases {
+            (
+                phase.unsettled,
+                phase.gates_unsettled,
+                phase.active,
+                phase.needs_input,
+            ) = (0, 0, 0, 0);
+        }
+        for (index, planned) in plan.activities.iter().enumerate() {
+            let unsettled = |index: &&usize| !self.activities[**index].is_settled();
+            let blockers = planned.depends_on.iter().filter(unsettled).count() as u32;
+            self.activities[index].blockers = blockers;
+            let phase = &mut self.release.phases[planned.phase];
+            if !self.activities[index].is_settled() {
+                phase.unsettled += 1;
+                phase.gates_unsettled += u32::from(planned.is_gate);
+            }
+            if let Some(group) = self.activities[index].group {
+                let items = group.first as usize..(group.first + group.count) as usize;
+                let open = self.activities[items.clone()]
+                    .iter()
+                    .filter(|item| !item.is_settled());
+                let unsettled = open.count() as u32;
+                let slots = || self.activities[items.clone()].iter().map(Slot::of);
+                let occupied = slots().map(Slot::held).sum();
+                let queued = slots().map(Slot::asked).sum();
+                let group = self.activities[index].group.as_mut().expect("just seen");
+                (group.unsettled, group.occupied, group.queued) = (unsettled, occupied, queued);
+            }
+        }
+        for position in 0..self.activities.len() as u32 {
+            let share = contribution(self.activity(position));
+            self.release.counters.replace(&Counters::default(), &share);
+            let phase_index = self.planned(position).phase;
+            let phase = &mut self.release.phases[phase_index];
+            phase.active += share.running + share.queued;
+            phase.needs_input += share.needs_input;
+            self.dirty.insert(Spot::Activity(position));
+        }
+        for (index, planned) in plan.phases.iter().enumerate() {
+            let ended = |before: &&usize| self.release.phases[**before].status.is_terminal();
+            let open = planned.depends_on.len() - planned.depends_on.iter().filter(ended).count();
+            self.release.phases[index].blockers = open as u32;
+            self.dirty.insert(Spot::Phase(index));
+        }
+        self.dirty.insert(Spot::Release);
+        self.look_everywhere();
+    }
+
+    /// When a spot has to be looked at again by itself.
+    pub(crate) fn due(&self, spot: Spot) -> Option<Timestamp> {
+        let release = &self.release;
+        if release.quarantine.is_some() {
+            return None;
+        }
+        match (spot, release.life) {
+            (Spot::Release, Life::Scheduled) if release.start_mode == StartMode::Auto => {
+                release.start_at
+            }
+            (Spot::Release, _) => None,
+            (_, Life::Draft | Life::Scheduled | Life::Queued | Life::Ended { .. }) => None,
+            (Spot::Phase(index), Life::Underway) => self.phase_due(&release.phases[index]),
+            (Spot::Phase(_), Life::Aborting) => None,
+            (Spot::Activity(position), life) => {
+                let activity = self.activities.get(position as usize)?;
+                self.activity_due(activity, life)
+            }
+        }
+    }
+
+    fn phase_due(&self, phase: &Phase) -> Option<Timestamp> {
+        let opens = match phase.status {
+            PhaseStatus::Pending if phase.blockers == 0 && self.release.pause.is_none() => {
+                phase.window.opens_at
+            }
+            _ => None,
+        };
+        let closes = match phase.status {
+            PhaseStatus::Running if !phase.closed => phase.window.closes_at,
+            _ => None,
+        };
+        opens.or(closes)
+    }
+
+    fn activity_due(&self, activity: &Activity, life: Life) -> Option<Timestamp> {
+        match &activity.standing {
+            Standing::Backoff { retry_at }
+                if life == Life::Underway && self.release.pause.is_none() =>
+            {
+                Some(*retry_at)
+            }
+            Standing::Undecided { deadline, .. } if life == Life::Underway => *deadline,
+            Standing::Underway => activity
+                .attempt()
+                .and_then(|attempt| attempt_due(attempt, activity)),
+            _ => None,
+        }
+    }
+
+    /// The effect that should be in flight for an activity.
+    pub(crate) fn effect(&self, position: u32) -> Option<Effect> {
+        let activity = self.activity(position);
+        if activity.standing != Standing::Underway {
+            return None;
+        }
+        let attempt = activity.attempt()?;
+        if attempt.work != Work::Effect || attempt.outcome.is_some() {
+            return None;
+        }
+        Some(Effect {
+            id: AttemptId {
+                release: self.release.id,
+                path: activity.path.clone(),
+                number: attempt.number,
+            },
+            key: attempt.key.clone(),
+            uses: self.planned(position).uses,
+            config: attempt.config.clone(),
+            organization: self.release.organization.clone(),
+            handle: attempt.handle.clone(),
+            intent: if attempt.cancel.is_some() {
+                Intent::Cancel
+            } else {
+                Intent::Perform
+            },
+            started_at: attempt.started_at,
+            deadline: attempt.deadline,
+        })
+    }
+
+    /// Who is responsible for an activity: the nearest owners that somebody named (1-model.md, Release).
+    pub(crate) fn owners(&self, position: u32) -> Vec<Owner> {
+        let planned = self.planned(position);
+        let phase = self.planned_phase(planned.phase);
+        let release = &self.release;
+        let overridden = |key: &str| release.owners.get(key).filter(|owners| !owners.is_empty());
+        if let Some(owners) = overridden(planned.path.as_str()) {
+            return owners.clone();
+        }
+        if !planned.owners.is_empty() {
+            return planned.owners.clone();
+        }
+        if let Some(owners) = overridden(phase.id.as_str()) {
+            return owners.clone();
+        }
+        if !phase.owners.is_empty() {
+            return phase.owners.clone();
+        }
+        self.managers()
+    }
+
+    /// Who answers for the release as a whole.
+    pub(crate) fn managers(&self) -> Vec<Owner> {
+        match &self.release.manager {
+            Some(manager) => vec![manager.clone()],
+            None => vec![Owner::Role(release_manager())],
+        }
+    }
+
+    /// What the end of an activity means to its phase.
+    pub(crate) fn verdict(&self, position: u32) -> Verdict {
+        verdict(self.activity(position))
+    }
+
+    /// What the end of a phase means to the release.
+    pub(crate) fn phase_verdict(&self, index: PhaseIndex) -> Verdict {
+        let phase = &self.release.phases[index];
+        match (phase.status, &phase.reason) {
+            (PhaseStatus::Skipped, Some(SkipReason::Condition) | None) => {
+                Verdict::Good { skipped: true }
+            }
+            (PhaseStatus::Skipped, Some(SkipReason::Closed { failed: false })) => {
+                Verdict::Good { skipped: true }
+            }
+            (PhaseStatus::Success, _) => Verdict::Good { skipped: false },
+            (PhaseStatus::PartialSuccess, _) => Verdict::Waived,
+            _ => Verdict::Bad,
+        }
+    }
+
+    /// What a phase's activities add up to; only meaningful once all are settled.
+    pub(crate) fn phase_roll_up(&self, index: PhaseIndex) -> RollUp {
+        let phase = self.planned_phase(index);
+        let positions = phase.gates.clone().chain(phase.activities.clone());
+        let children = positions.map(|position| {
+            (
+                self.plan().activities[position].importance,
+                self.verdict(position as u32),
+            )
+        });
+        roll_up(children, true)
+    }
+
+    /// What the phases add up to; only meaningful once all have ended.
+    pub(crate) fn release_roll_up(&self) -> RollUp {
+        let plan = self.plan();
+        let children = (0..plan.phases.len())
+            .map(|index| (plan.phases[index].importance, self.phase_verdict(index)));
+        roll_up(children, plan.allow_partial_success)
+    }
+
+    /// What the items of a `forEach` add up to.
+    pub(crate) fn items_roll_up(&self, parent: u32) -> RollUp {
+        let group = self
+            .activity(parent)
+            .group
+            .expect("only an expanded `forEach` is rolled up");
+        let items = group.first..group.first + group.count;
+        roll_up(
+            items.map(|position| (Importance::Critical, self.verdict(position))),
+            true,
+        )
+    }
+}
+
+/// How an item of a `forEach` stands towards `maxParallel`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Slot {
+    /// Not begun.
+    Ahead,
+    /// Holds a slot: under way, or between two automatic attempts.
+    Held,
+    /// Was retried by a person and waits for a slot.
+    Asked,
+    /// Needs none: settled, or a person decides.
+    Free,
+}
+
+impl Slot {
+    fn of(activity: &Activity) -> Slot {
+        match activity.standing {
+            Standing::Pending => Slot::Ahead,
+            Standing::Underway | Standing::Backoff { .. } => Slot::Held,
+            Standing::Queued => Slot::Asked,
+            _ => Slot::Free,
+        }
+    }
+
+    fn held(self) -> u32 {
+        u32::from(self == Slot::Held)
+    }
+
+    fn asked(self) -> u32 {
+        u32::from(self == Slot::Asked)
+    }
+}
+
+/// The role that answers where nobody is named.
+pub(crate) fn release_manager() -> crate::ids::Name {
+    "release-manager".parse().expect("a valid name")
+}
+
+fn verdict(activity: &Activity) -> Verdict {
+    match &activity.standing {
+        Standing::Success => Verdict::Good { skipped: false },
+        Standing::Ignored { .. } => Verdict::Waived,
+        Standing::Skipped { reason } => match reason {
+            SkipReason::Condition | SkipReason::Closed { failed: false } => {
+                Verdict::Good { skipped: true }
+            }
+            SkipReason::UpstreamFailed
+            | SkipReason::Closed { failed: true }
+            | SkipReason::Invalid { .. } => Verdict::Bad,
+        },
+        _ => Verdict::Bad,
+    }
+}
+
+fn attempt_due(attempt: &Attempt, activity: &Activity) -> Option<Timestamp> {
+    if attempt.outcome.is_some() {
+        return None;
+    }
+    if let Some(cancel) = &attempt.cancel {
+        return Some(cancel.confirm_by);
+    }
+    let own = match &attempt.work {
+        Work::Wait { until } => Some(*until),
+        Work::Approval {
+            remind_at,
+            deadline_at,
+            ..
+        } => {
+            let remind = remind_at.filter(|_| !activity.reminded);
+            let deadline = deadline_at.filter(|_| !activity.overdue);
+            remind.into_iter().chain(deadline).min()
+        }
+        Work::Input { remind_at, .. } => remind_at.filter(|_| !activity.reminded),
+        Work::Effect | Work::Tasks { .. } | Work::Child { .. } | Work::Nothing => None,
+    };
+    own.into_iter().chain(attempt.deadline).min()
+}
+
+/// What one activity adds to the counters; an expanded `forEach` adds nothing, its items do.
+fn contribution(activity: &Activity) -> Counters {
+    let mut share = Counters::default();
+    if activity.group.is_some() {
+        return share;
+    }
+    share.total = 1;
+    match &activity.standing {
+        Standing::Pending => share.pending = 1,
+        Standing::Queued | Standing::Backoff { .. } => share.queued = 1,
+        Standing::Underway if activity.asks_people() => share.needs_input = 1,
+        Standing::Underway | Standing::Expanded => share.running = 1,
+        Standing::Undecided { unknown, .. } => {
+            share.needs_input = 1;
+            share.failed = u32::from(!unknown);
+        }
+        Standing::Success => share.succeeded = 1,
+        Standing::Failed { .. } => share.failed = 1,
+        Standing::Ignored { .. } => share.ignored = 1,
+        Standing::Skipped { .. } => share.skipped = 1,
+        Standing::Aborted => share.aborted = 1,
+    }
+    share
+}
+
+impl Counters {
+    /// Takes one share out and puts another in.
+    fn replace(&mut self, before: &Counters, after: &Counters) {
+        let Counters {
+            total,
+            pending,
+            queued,
+            running,
+            needs_input,
+            succeeded,
+            failed,
+            ignored,
+            skipped,
+            aborted,
+        } = self;
+        *total = *total + after.total - before.total;
+        *pending = *pending + after.pending - before.pending;
+        *queued = *queued + after.queued - before.queued;
+        *running = *running + after.running - before.running;
+        *needs_input = *needs_input + after.needs_input - before.needs_input;
+        *succeeded = *succeeded + after.succeeded - before.succeeded;
+        *failed = *failed + after.failed - before.failed;
+        *ignored = *ignored + after.ignored - before.ignored;
+        *skipped = *skipped + after.skipped - before.skipped;
+        *aborted = *aborted + after.aborted - before.aborted;
+    }
+}
