@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, closest};
 use crate::evaluate::spell_field;
 use crate::functions::{Function, Gives, Takes};
 use crate::scope::{Scope, Span, Type};
+use crate::stack;
 use crate::syntax::{
     Element, Entry, Field, Index, Kind, Loop, LoopKind, Node, Operator, dashed_name, is_identifier,
     spell,
@@ -113,7 +114,7 @@ impl<'s> Check<'s> {
 
     /// The type a whole expression gives; what may be absent gives null then.
     pub(crate) fn expression(&mut self, node: &Node) -> Type {
-        let known = self.known(node);
+        let known = self.whole(node);
         match known.is_optional {
             true => known.kind.into_owned().join(Type::Null),
             false => known.kind.into_owned(),
@@ -122,7 +123,7 @@ impl<'s> Check<'s> {
 
     /// An expression between other text.
     pub(crate) fn joined(&mut self, node: &Node) {
-        let known = self.known(node);
+        let known = self.whole(node);
         if matches!(
             *known.kind,
             Type::Null | Type::List(_) | Type::Object { .. }
@@ -134,7 +135,7 @@ impl<'s> Check<'s> {
 
     /// An expression that must be true or false.
     pub(crate) fn condition(&mut self, node: &Node) {
-        let known = self.known(node);
+        let known = self.whole(node);
         if !known.may_be(&Type::Boolean) {
             let message = format!("a condition is true or false, not {}", known.words());
             self.wrong_type(node.span, message);
@@ -148,6 +149,10 @@ impl<'s> Check<'s> {
             true => Ok(()),
             false => Err(self.errors),
         }
+    }
+
+    fn whole(&mut self, node: &Node) -> Known<'s> {
+        stack::for_walking(|| self.known(node))
     }
 
     fn known(&mut self, node: &Node) -> Known<'s> {

@@ -11,15 +11,11 @@ use crate::meter::{Fault, Meter};
 use crate::operators;
 use crate::pattern::Pattern;
 use crate::scope::{Reference, Span, Values};
+use crate::stack;
 use crate::syntax::{
     Entry, Field, Index, Kind, Loop, LoopKind, Matches, Node, OutcomeQuestion, dashed_name, spell,
 };
 use crate::value::{Text, Value};
-
-/// Below this much stack an evaluation takes one of its own; the deepest expression needs a
-/// fraction of it unoptimized.
-const STACK_LEFT_BYTES: usize = 1024 * 1024;
-const STACK_BYTES: usize = 4 * 1024 * 1024;
 
 /// One evaluation of one template or condition.
 pub(crate) struct Evaluation<'v> {
@@ -89,7 +85,7 @@ impl<'v> Evaluation<'v> {
     }
 
     fn whole(&mut self, node: &'v Node) -> Result<Value<'v>, Error> {
-        stacker::maybe_grow(STACK_LEFT_BYTES, STACK_BYTES, || self.value(node))
+        stack::for_walking(|| self.value(node))
     }
 
     fn value(&mut self, node: &'v Node) -> Result<Value<'v>, Error> {
@@ -192,8 +188,8 @@ impl<'v> Evaluation<'v> {
     fn field(&mut self, field: &'v Field, node: &'v Node) -> Result<Value<'v>, Error> {
         let object = self.value(&field.object)?;
         if field.optional || matches!(object, Value::Optional(_)) {
-            let found = self.lookup(object, &Value::Text(Text::Given(&field.name)), node)?;
-            return Ok(optional(found));
+            let key = Value::Text(Text::Given(&field.name));
+            return Ok(optional(Self::lookup_optional(&object, &key)));
         }
         match &object {
             Value::Object(fields) => fields
@@ -225,9 +221,10 @@ impl<'v> Evaluation<'v> {
     fn index(&mut self, index: &'v Index, node: &'v Node) -> Result<Value<'v>, Error> {
         let object = self.value(&index.object)?;
         let key = self.value(&index.index)?;
-        let is_optional = index.optional || matches!(object, Value::Optional(_));
-        match self.lookup(object, &key, node)? {
-            found if is_optional => Ok(optional(found)),
+        if index.optional || matches!(object, Value::Optional(_)) {
+            return Ok(optional(Self::lookup_optional(&object, &key)));
+        }
+        match self.lookup(&object, &key, node)? {
             Some(found) => Ok(found),
             None => Err(Error::new(
                 ErrorKind::Missing,
@@ -241,24 +238,18 @@ impl<'v> Evaluation<'v> {
         }
     }
 
-    /// What an object, a list, or an optional one of them has under a key; null has nothing.
+    /// What an object or a list has under a key; nothing if it has not.
     fn lookup(
-        &mut self,
-        object: Value<'v>,
+        &self,
+        object: &Value<'v>,
         key: &Value<'v>,
         node: &Node,
     ) -> Result<Option<Value<'v>>, Error> {
-        let object = match object {
-            Value::Optional(None) => return Ok(None),
-            Value::Optional(Some(value)) => (*value).clone(),
-            value => value,
-        };
-        match (&object, key) {
+        match (object, key) {
             (Value::Object(fields), Value::Text(name)) => Ok(fields.get(name)),
             (Value::List(list), Value::Int(position)) => Ok(usize::try_from(*position)
                 .ok()
                 .and_then(|position| list.get(position))),
-            (Value::Null, _) if is_lenient(node) => Ok(None),
             (object, key) => Err(Error::new(
                 ErrorKind::WrongType,
                 node.span,
@@ -272,7 +263,17 @@ impl<'v> Evaluation<'v> {
         }
     }
 
-    /// What a path leads to, or nothing where any part of it is absent or null.
+    /// The same where nothing at all may be there: what cannot have the key has nothing.
+    fn lookup_optional(object: &Value<'v>, key: &Value<'v>) -> Option<Value<'v>> {
+        match (object, key) {
+            (Value::Optional(inner), key) => Self::lookup_optional(inner.as_deref()?, key),
+            (Value::Object(fields), Value::Text(name)) => fields.get(name),
+            (Value::List(list), Value::Int(position)) => list.get(usize::try_from(*position).ok()?),
+            _ => None,
+        }
+    }
+
+    /// What a path leads to, or nothing where any part of it is absent.
     fn presence(&mut self, node: &'v Node) -> Result<Option<Value<'v>>, Error> {
         self.meter.spend(1).map_err(at(node.span))?;
         let (object, key) = match &node.kind {
@@ -286,10 +287,7 @@ impl<'v> Evaluation<'v> {
             }
             _ => return self.value(node).map(Some),
         };
-        match object {
-            None | Some(Value::Null) => Ok(None),
-            Some(object) => self.lookup(object, &key, node),
-        }
+        Ok(object.and_then(|object| Self::lookup_optional(&object, &key)))
     }
 
     fn list(&mut self, node: &'v Node) -> Result<Value<'v>, Error> {
@@ -385,8 +383,7 @@ impl<'v> Evaluation<'v> {
         match &matches.compiled {
             Some(compiled) => self.search(compiled, text, node),
             None => {
-                let compiled = Pattern::compile(pattern)
-                    .map_err(|message| Error::new(ErrorKind::Failed, node.span, message))?;
+                let compiled = Pattern::compile(pattern).map_err(at(node.span))?;
                 self.meter
                     .spend(compiled.build_steps())
                     .map_err(at(node.span))?;
@@ -575,15 +572,6 @@ fn is_final(error: &Error) -> bool {
         error.kind,
         ErrorKind::BudgetSpent | ErrorKind::TooLarge | ErrorKind::TooNested
     )
-}
-
-/// Whether a lookup at this node allows the object to be null.
-fn is_lenient(node: &Node) -> bool {
-    match &node.kind {
-        Kind::Field(field) => field.optional,
-        Kind::Index(index) => index.optional,
-        _ => false,
-    }
 }
 
 fn optional(found: Option<Value<'_>>) -> Value<'_> {

@@ -12,6 +12,16 @@
 //!
 //! A result is data: it is never read as a template again.
 //!
+//! ```
+//! use trainmaster_expr::{Template, Values};
+//!
+//! let template = Template::parse("rel-${inputs.version}")?;
+//! let inputs = serde_json::json!({"version": 12});
+//! let values = Values { names: [("inputs".to_owned(), inputs)].into(), ..Values::default() };
+//! assert_eq!(template.evaluate(&values)?, "rel-12");
+//! # Ok::<(), trainmaster_expr::Error>(())
+//! ```
+//!
 //! Where this differs from standard CEL, it is more forgiving: whole and decimal numbers mix,
 //! `has(a.b.c)` is false when `a.b` is absent, and `map` and `filter` over an object see its keys
 //! in alphabetical order. Bytes, unsigned numbers and messages are left out.
@@ -26,6 +36,7 @@ mod parse;
 mod pattern;
 mod scan;
 mod scope;
+mod stack;
 mod syntax;
 mod template;
 mod time;

@@ -62,7 +62,7 @@ impl Meter {
             }
             None => {
                 self.steps_left = 0;
-                let message = format!("it takes more than {} steps", self.steps_max);
+                let message = format!("the expression takes more than {} steps", self.steps_max);
                 Err(Fault::new(ErrorKind::BudgetSpent, message))
             }
         }
@@ -89,7 +89,7 @@ impl Meter {
         if bytes <= self.text_bytes_max {
             return Ok(());
         }
-        let message = format!("it is larger than {} bytes", self.text_bytes_max);
+        let message = format!("a value is larger than {} bytes", self.text_bytes_max);
         Err(Fault::new(ErrorKind::TooLarge, message))
     }
 

@@ -4,6 +4,8 @@
 //! left-recursive chains such as `1+1+…`, so it runs on a stack of its own that the limit on
 //! the source length keeps sufficient; what it gives is measured and rebuilt there too.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use cel::common::ast::{self, Expr, IdedExpr, LiteralValue, SourceInfo, operators};
 use cel::{Env, ParseErrors};
 
@@ -11,12 +13,10 @@ use crate::error::{Error, ErrorKind, closest};
 use crate::functions::{self, Function, Style};
 use crate::pattern::Pattern;
 use crate::scope::{Limits, Reference, Span};
+use crate::stack;
 use crate::syntax::{
     Element, Entry, Field, Index, Kind, Loop, LoopKind, Matches, Node, Operator, OutcomeQuestion,
 };
-
-/// The stack for parsing; 2 KiB of the worst source take about a tenth of it unoptimized.
-const STACK_BYTES: usize = 16 * 1024 * 1024;
 
 /// Reads the expressions of one source text, whose nodes share one limit.
 pub(crate) struct Parser<'s> {
@@ -58,17 +58,13 @@ impl<'s> Parser<'s> {
             );
             return Err(Error::new(ErrorKind::TooLarge, span, message));
         }
-        let node = stacker::grow(STACK_BYTES, || self.parse(text, span))?;
+        let node = stack::for_parsing(|| self.parse(text, span))?;
         node.collect_references(&mut self.references);
         Ok(node)
     }
 
     fn parse(&mut self, text: &str, span: Span) -> Result<Node, Error> {
-        // The environment without macros: `has`, `map` and the like arrive as they are written.
-        let parser = Env::default().parser().enable_ident_escape_syntax(true);
-        let (tree, info) = parser
-            .parse_with_source_info(text)
-            .map_err(|errors| syntax_error(&errors, text, span))?;
+        let (tree, info) = read(text, span)?;
         let mut guard = Guard {
             text,
             base: span.start,
@@ -81,6 +77,17 @@ impl<'s> Parser<'s> {
         let node = guard.node(&tree)?;
         self.nodes = guard.nodes;
         Ok(node)
+    }
+}
+
+/// Has `cel` read the text. Its environment has no macros, so that `has`, `map` and the like
+/// arrive as they are written. Should it panic over a text, then that text is refused.
+fn read(text: &str, span: Span) -> Result<(IdedExpr, SourceInfo), Error> {
+    let parser = Env::default().parser().enable_ident_escape_syntax(true);
+    match catch_unwind(AssertUnwindSafe(|| parser.parse_with_source_info(text))) {
+        Ok(Ok(read)) => Ok(read),
+        Ok(Err(errors)) => Err(syntax_error(&errors, text, span)),
+        Err(_) => Err(unreadable(span)),
     }
 }
 
@@ -377,10 +384,13 @@ impl Guard<'_> {
         let text = self.node(text)?;
         let pattern = self.node(pattern)?;
         let compiled = match &pattern.kind {
-            Kind::Text(source) => Some(
-                Pattern::compile(source)
-                    .map_err(|message| Error::new(ErrorKind::Syntax, pattern.span, message))?,
-            ),
+            Kind::Text(source) => Some(Pattern::compile(source).map_err(|fault| {
+                let kind = match fault.kind {
+                    ErrorKind::Failed => ErrorKind::Syntax,
+                    kind => kind,
+                };
+                Error::new(kind, pattern.span, fault.message)
+            })?),
             _ => None,
         };
         let matches = Matches {
@@ -443,7 +453,8 @@ impl Guard<'_> {
     }
 
     fn wrong_count(&self, name: &str, given: usize, at: Span) -> Error {
-        let message = format!("`{name}` does not take {given} arguments");
+        let arguments = if given == 1 { "argument" } else { "arguments" };
+        let message = format!("`{name}` does not take {given} {arguments}");
         self.error(ErrorKind::WrongType, at, message)
     }
 
@@ -544,7 +555,7 @@ fn suggested_function(style: Style, name: &str) -> Option<String> {
     let others: &[&str] = match style {
         Style::Global => &GLOBAL,
         Style::Member => &MEMBER,
-        Style::Namespaced => &[],
+        Style::Namespaced => return suggested_in_namespace(name),
     };
     if style == Style::Global && functions::find(Style::Member, name).is_some() {
         return Some(format!("value.{name}(…)"));
@@ -555,10 +566,24 @@ fn suggested_function(style: Style, name: &str) -> Option<String> {
     closest(name, functions::names(style).chain(others.iter().copied()))
 }
 
+fn suggested_in_namespace(name: &str) -> Option<String> {
+    match name {
+        "math.max" => return Some("math.greatest".to_owned()),
+        "math.min" => return Some("math.least".to_owned()),
+        _ => (),
+    }
+    let (space, last) = name.split_once('.')?;
+    let known = functions::names(Style::Namespaced)
+        .filter_map(|known| known.split_once('.'))
+        .filter(|(known_space, _)| *known_space == space)
+        .map(|(_, known)| known);
+    closest(last, known).map(|meant| format!("{space}.{meant}"))
+}
+
 /// Our words for what the parser could not read.
 fn syntax_error(errors: &ParseErrors, text: &str, span: Span) -> Error {
     let Some(first) = errors.errors.first() else {
-        return Error::new(ErrorKind::Syntax, span, "the expression cannot be read");
+        return unreadable(span);
     };
     let start = position(text, first.pos).min(text.trim_end().len());
     let word = word_at(text, start);
@@ -578,14 +603,19 @@ fn syntax_error(errors: &ParseErrors, text: &str, span: Span) -> Error {
         format!("`{word}` is a reserved word")
     } else if first.msg.starts_with("invalid int") || first.msg.starts_with("invalid double") {
         "the number is too large".to_owned()
-    } else if first.msg.starts_with("invalid string") {
-        "the text holds an invalid escape".to_owned()
+    } else if first.msg.starts_with("invalid string") || ["'", "\""].contains(&word) {
+        // The scanner found the end of every string, so it is what is inside.
+        "the string holds an invalid escape".to_owned()
     } else if word.is_empty() {
         "the expression ends too early".to_owned()
     } else {
         format!("`{word}` is not expected here")
     };
     Error::new(ErrorKind::Syntax, at, message)
+}
+
+fn unreadable(span: Span) -> Error {
+    Error::new(ErrorKind::Syntax, span, "the expression cannot be read")
 }
 
 /// The byte position of a line and column, both counted from one.

@@ -5,6 +5,9 @@
 
 use regex_lite::{Regex, RegexBuilder};
 
+use crate::error::ErrorKind;
+use crate::meter::Fault;
+
 /// Longest pattern, in bytes.
 const PATTERN_BYTES_MAX: usize = 512;
 /// Most states that a pattern may be estimated to need.
@@ -14,6 +17,11 @@ const COMPILED_BYTES_MAX: usize = 256 * 1024;
 /// Deepest nesting of groups.
 const NESTING_MAX: u32 = 32;
 
+/// A search costs a step for this many visits of one state at one byte.
+const VISITS_PER_STEP: usize = 16;
+/// Building costs so many steps, and one for each state.
+const BUILD_STEPS: usize = 20;
+
 /// A compiled pattern with an estimate of what a search costs.
 pub(crate) struct Pattern {
     regex: Regex,
@@ -21,28 +29,28 @@ pub(crate) struct Pattern {
 }
 
 impl Pattern {
-    /// Compiles a pattern; the message says why it is refused.
-    pub(crate) fn compile(source: &str) -> Result<Pattern, &'static str> {
+    /// Compiles a pattern, unless it is too large or no pattern.
+    pub(crate) fn compile(source: &str) -> Result<Pattern, Fault> {
         let states = states(source);
         if source.len() > PATTERN_BYTES_MAX || states > STATES_MAX {
-            return Err("the pattern is too large");
+            return Err(Fault::new(ErrorKind::TooLarge, "the pattern is too large"));
         }
         let regex = RegexBuilder::new(source)
             .size_limit(COMPILED_BYTES_MAX)
             .nest_limit(NESTING_MAX)
             .build()
-            .map_err(|_| "the pattern is not a valid regular expression")?;
+            .map_err(|_| Fault::failed("the pattern is not a valid regular expression"))?;
         Ok(Pattern { regex, states })
     }
 
     /// What building it costs, in steps.
     pub(crate) fn build_steps(&self) -> u64 {
-        steps(self.states, 1)
+        to_steps(self.states.saturating_add(BUILD_STEPS))
     }
 
     /// What a search through a text of this length costs at worst, in steps.
     pub(crate) fn search_steps(&self, text_length: usize) -> u64 {
-        steps(self.states, text_length)
+        to_steps(self.states.saturating_mul(text_length) / VISITS_PER_STEP + 1)
     }
 
     /// Whether the pattern occurs in the text.
@@ -51,12 +59,8 @@ impl Pattern {
     }
 }
 
-/// A step stands for this many visits of one state at one byte.
-const VISITS_PER_STEP: u64 = 16;
-
-fn steps(states: usize, length: usize) -> u64 {
-    let visits = u64::try_from(states.saturating_mul(length.max(1))).unwrap_or(u64::MAX);
-    visits / VISITS_PER_STEP + 1
+fn to_steps(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 /// An upper estimate of the states: the length, multiplied by every counted repetition.

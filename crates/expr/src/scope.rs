@@ -107,13 +107,45 @@ impl Type {
     }
 
     /// The type of something that is either this or the other; `Any` where they differ.
+    ///
+    /// Two objects keep the fields that both have; what only one of them has may be absent.
     pub fn join(self, other: Type) -> Type {
         match (self, other) {
             (Type::List(one), Type::List(two)) => Type::list(one.join(*two)),
+            (
+                Type::Object {
+                    fields: one,
+                    open: one_open,
+                },
+                Type::Object {
+                    fields: two,
+                    open: two_open,
+                },
+            ) => join_objects(one, two, one_open || two_open),
             (one, two) if one == two => one,
-            (Type::Object { .. }, Type::Object { .. }) => Type::open_object::<String>([]),
             _ => Type::Any,
         }
+    }
+}
+
+fn join_objects(
+    one: BTreeMap<String, Type>,
+    mut two: BTreeMap<String, Type>,
+    either_is_open: bool,
+) -> Type {
+    let mut same_names = true;
+    let mut fields = BTreeMap::new();
+    for (name, kind) in one {
+        match two.remove(&name) {
+            Some(other) => {
+                fields.insert(name, kind.join(other));
+            }
+            None => same_names = false,
+        }
+    }
+    Type::Object {
+        fields,
+        open: either_is_open || !same_names || !two.is_empty(),
     }
 }
 

@@ -1,0 +1,8 @@
+//! The rules of templates and conditions, as tables of what goes in and what comes out.
+
+mod checks;
+mod conformance;
+mod expressions;
+mod hostile;
+mod payloads;
+mod world;
