@@ -13,7 +13,8 @@ use crate::pattern::Pattern;
 use crate::scope::{Reference, Span, Values};
 use crate::stack;
 use crate::syntax::{
-    Entry, Field, Index, Kind, Loop, LoopKind, Matches, Node, OutcomeQuestion, dashed_name, spell,
+    Element, Entry, Field, Index, Kind, Loop, LoopKind, Matches, Node, OutcomeQuestion,
+    dashed_name, spell,
 };
 use crate::value::{Text, Value};
 
@@ -101,7 +102,7 @@ impl<'v> Evaluation<'v> {
             Kind::Field(field) => self.field(field, node),
             Kind::Index(index) => self.index(index, node),
             Kind::Has(field) => Ok(Value::Boolean(self.presence(field)?.is_some())),
-            Kind::List(_) => self.list(node),
+            Kind::List(elements) => self.list(elements, node),
             Kind::Object(entries) => self.object(entries, node),
             Kind::Not(operand) => self.operand(operand, node, operators::not),
             Kind::Negate(operand) => self.operand(operand, node, operators::negate),
@@ -290,10 +291,7 @@ impl<'v> Evaluation<'v> {
         Ok(object.and_then(|object| Self::lookup_optional(&object, &key)))
     }
 
-    fn list(&mut self, node: &'v Node) -> Result<Value<'v>, Error> {
-        let Kind::List(parts) = &node.kind else {
-            return Ok(Value::Null);
-        };
+    fn list(&mut self, parts: &'v [Element], node: &Node) -> Result<Value<'v>, Error> {
         self.pay_elements(parts.len(), node)?;
         let mut elements = Vec::with_capacity(parts.len());
         for part in parts {

@@ -174,6 +174,8 @@ fn what_may_be_absent_is_asked_for() {
         ${inputs[?'service'].value()} => "shop"
         ${result.body.items[?9].orValue(0)} => 0
         ${inputs.?note.?x.orValue('none')} => "none"
+        ${result.code.?x.orValue('none')} => "none"
+        ${has(result.code.x)} => false
         ${inputs.?missing} => null
         ${inputs.?service} => "shop"
         ${[?inputs.?missing, ?inputs.?service, 1]} => ["shop",1]
