@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use trainmaster_core::effect::{Effect, Outcome};
 use trainmaster_core::entity::{Entity, EntityKey};
@@ -27,6 +28,7 @@ pub trait Store: Send + Sync {
     /// Writes everything of a batch in one transaction, durable when it returns.
     ///
     /// After an error nobody knows whether the batch is there: the engine drops its world and loads again.
+    /// Whatever became of it is decided by the time the next [`Store::load`] returns.
     async fn commit(&self, batch: &Batch) -> Result<(), StoreError>;
 
     /// Journal records after a position, oldest first, at most `limit`.
@@ -56,6 +58,13 @@ pub struct Batch {
     pub writes: Vec<EntityWrite>,
     /// Answers to keep by idempotency key.
     pub answers: Vec<StoredAnswer>,
+}
+
+impl Batch {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.writes.is_empty() && self.answers.is_empty()
+    }
 }
 
 /// One row to write or delete.
@@ -159,7 +168,7 @@ pub struct StoredAnswer {
 /// What went wrong with the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The store is full; reading still works.
+    /// The store is full: what was to be written is not there, reading still works.
     #[error("the store is full: {0}")]
     Full(String),
     /// Another process holds it.
@@ -168,6 +177,10 @@ pub enum StoreError {
     /// What is stored cannot be understood.
     #[error("the store is damaged: {0}")]
     Damaged(String),
+    /// A sync failed, so that what reads back may not be on disk: the process ends and decides from disk
+    /// when it starts again. It is never tried a second time.
+    #[error("the store could not be synced: {0}")]
+    Sync(String),
     /// Anything else.
     #[error("the store does not answer: {0}")]
     Unavailable(String),
@@ -266,25 +279,53 @@ pub enum LogStream {
     System,
 }
 
+/// How many lines are kept of one attempt; what comes after is dropped, with a line that says so.
+pub const LOG_LINES_MAX: u64 = 100_000;
+
+/// How many bytes are kept of one line; what comes after is dropped, with a mark at its end.
+pub const LOG_LINE_BYTES_MAX: usize = 16 * 1024;
+
 /// Where an executor writes the output of one attempt.
+///
+/// Clones share one count of lines, so that the limits hold for the attempt as a whole.
 #[derive(Clone)]
 pub struct LogSink {
     attempt: AttemptId,
     store: Arc<dyn LogStore>,
+    kept: Arc<Mutex<Option<u64>>>,
 }
 
 impl LogSink {
     /// A sink for one attempt.
     pub fn new(attempt: AttemptId, store: Arc<dyn LogStore>) -> Self {
-        LogSink { attempt, store }
+        LogSink {
+            attempt,
+            store,
+            kept: Arc::default(),
+        }
     }
 
-    /// Appends lines; a failing log store never fails the work, it is reported to the server's own log.
+    /// Appends lines within [`LOG_LINES_MAX`] and [`LOG_LINE_BYTES_MAX`].
+    ///
+    /// A failing log store never fails the work, it is reported to the server's own log.
     pub async fn write(&self, lines: Vec<LogLine>) {
         if lines.is_empty() {
             return;
         }
+        let mut kept = self.kept.lock().await;
+        let before = match *kept {
+            Some(before) => before,
+            None => self.written().await,
+        };
+        let lines = within_limits(lines, before);
+        let after = before + lines.len() as u64;
+        *kept = Some(after);
+        if lines.is_empty() {
+            return;
+        }
         if let Err(error) = self.store.append(&self.attempt, lines).await {
+            // What the log holds is counted anew with the next lines.
+            *kept = None;
             tracing::warn!(attempt = %self.attempt, %error, "output of an activity could not be kept");
         }
     }
@@ -299,5 +340,73 @@ impl LogSink {
             }
         }
         last
+    }
+}
+
+/// What is kept of new lines when `before` are there already; the line at the limit says that the rest is missing.
+fn within_limits(mut lines: Vec<LogLine>, before: u64) -> Vec<LogLine> {
+    let room = LOG_LINES_MAX.saturating_sub(before);
+    if lines.len() as u64 >= room {
+        let at = lines.last().map_or(0, |line| line.at);
+        lines.truncate(usize::try_from(room.saturating_sub(1)).unwrap_or(usize::MAX));
+        if room > 0 {
+            let text = format!("output beyond {LOG_LINES_MAX} lines is not kept");
+            lines.push(LogLine {
+                at,
+                stream: LogStream::System,
+                text,
+            });
+        }
+    }
+    for line in &mut lines {
+        if line.text.len() > LOG_LINE_BYTES_MAX {
+            let end = line.text.floor_char_boundary(LOG_LINE_BYTES_MAX);
+            line.text.truncate(end);
+            line.text.push_str(" … (cut)");
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(count: u64) -> Vec<LogLine> {
+        let line = |n| LogLine {
+            at: 7,
+            stream: LogStream::Stdout,
+            text: format!("line {n}"),
+        };
+        (1..=count).map(line).collect()
+    }
+
+    #[test]
+    fn output_within_the_limits_is_kept_as_it_is() {
+        assert_eq!(within_limits(lines(3), 0), lines(3));
+        assert_eq!(within_limits(lines(3), LOG_LINES_MAX - 4).len(), 3);
+    }
+
+    #[test]
+    fn the_last_line_kept_says_that_the_rest_is_missing() {
+        let kept = within_limits(lines(5), LOG_LINES_MAX - 3);
+        assert_eq!(kept.len(), 3);
+        assert_eq!(kept[1].text, "line 2");
+        assert_eq!(kept[2].stream, LogStream::System);
+        assert!(kept[2].text.contains("not kept"), "{}", kept[2].text);
+        assert!(within_limits(lines(5), LOG_LINES_MAX).is_empty());
+    }
+
+    #[test]
+    fn a_long_line_is_cut_between_characters() {
+        let text = "ü".repeat(LOG_LINE_BYTES_MAX);
+        let long = LogLine {
+            at: 7,
+            stream: LogStream::Stdout,
+            text,
+        };
+        let kept = within_limits(vec![long], 0);
+        assert!(kept[0].text.len() < LOG_LINE_BYTES_MAX + 20);
+        assert!(kept[0].text.ends_with("ü … (cut)"));
     }
 }
