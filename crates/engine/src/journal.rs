@@ -46,7 +46,12 @@ impl Record {
     pub fn chain(position: u64, previous: &str, event: &Event) -> Record {
         let body = serde_json::to_string(event).expect("events have text keys and finite numbers");
         let hash = digest(position, previous, &body);
-        Record { position, body, previous: previous.to_owned(), hash }
+        Record {
+            position,
+            body,
+            previous: previous.to_owned(),
+            hash,
+        }
     }
 
     /// The event.
@@ -109,7 +114,10 @@ impl Verifier {
     /// Checks the next record.
     pub fn check(&mut self, record: &Record) -> Result<(), Tampered> {
         let position = self.position + 1;
-        let tampered = |what: &str| Tampered { position, what: what.to_owned() };
+        let tampered = |what: &str| Tampered {
+            position,
+            what: what.to_owned(),
+        };
         if record.position != position {
             return Err(tampered("a record is missing, doubled or out of order"));
         }
@@ -124,6 +132,17 @@ impl Verifier {
         Ok(())
     }
 
+    /// Checks the next line of an export as it was read from a file, without the line end.
+    pub fn check_bytes(&mut self, line: &[u8]) -> Result<(), Tampered> {
+        match std::str::from_utf8(line) {
+            Ok(text) => self.check_line(text),
+            Err(error) => Err(Tampered {
+                position: self.position + 1,
+                what: format!("the line is not text: {error}"),
+            }),
+        }
+    }
+
     /// Checks the next line of an export (without the line end).
     pub fn check_line(&mut self, text: &str) -> Result<(), Tampered> {
         let position = self.position + 1;
@@ -132,7 +151,9 @@ impl Verifier {
             .map_err(|error| tampered(format!("the line is not a record: {error}")))?;
         let body = parsed.event.get();
         if line(parsed.position, &parsed.previous, body, &parsed.hash) != text {
-            return Err(tampered("the line is not written as a record is".to_owned()));
+            return Err(tampered(
+                "the line is not written as a record is".to_owned(),
+            ));
         }
         self.check(&Record {
             position: parsed.position,
@@ -140,5 +161,150 @@ impl Verifier {
             previous: parsed.previous.into_owned(),
             hash: parsed.hash.into_owned(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use trainmaster_core::Change;
+    use trainmaster_core::ids::ReleaseId;
+
+    use super::*;
+
+    fn record(position: u64, previous: &str) -> Record {
+        let text = format!("note {position}: \"Grüße\" \\ 🚂");
+        let release = Some(ReleaseId(position % 3));
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        let change = Change::NoteAdded { text };
+        let event = Event {
+            at,
+            by: "user:ada".to_owned(),
+            release,
+            path: None,
+            change,
+        };
+        Record::chain(position, previous, &event)
+    }
+
+    fn journal(count: u64) -> Vec<Record> {
+        let mut records: Vec<Record> = Vec::new();
+        for position in 1..=count {
+            let previous = records.last().map_or("", |record| record.hash.as_str());
+            records.push(record(position, previous));
+        }
+        records
+    }
+
+    fn export(count: u64) -> Vec<Vec<u8>> {
+        journal(count)
+            .iter()
+            .map(|record| record.line().into_bytes())
+            .collect()
+    }
+
+    /// The position at which the verifier finds something; none for an intact journal.
+    fn found<'a>(lines: impl IntoIterator<Item = &'a Vec<u8>>) -> Option<u64> {
+        let mut verifier = Verifier::new();
+        lines
+            .into_iter()
+            .find_map(|line| verifier.check_bytes(line).err())
+            .map(|tampered| tampered.position)
+    }
+
+    #[test]
+    fn an_intact_journal_is_found_intact() {
+        let records = journal(20);
+        let mut verifier = Verifier::new();
+        for record in &records {
+            verifier.check(record).expect("the record is intact");
+            assert!(record.event().is_ok());
+        }
+        assert_eq!(
+            (verifier.position(), verifier.hash()),
+            (20, records[19].hash.as_str())
+        );
+        assert_eq!(found(&export(20)), None);
+    }
+
+    #[test]
+    fn every_flipped_bit_is_found_where_it_is() {
+        let mut lines = export(20);
+        for index in 0..lines.len() {
+            for at in 0..lines[index].len() {
+                for bit in 0..8 {
+                    lines[index][at] ^= 1 << bit;
+                    assert_eq!(
+                        found(&lines),
+                        Some(index as u64 + 1),
+                        "byte {at}, bit {bit}"
+                    );
+                    lines[index][at] ^= 1 << bit;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_deleted_line_is_found() {
+        for gone in 0..19 {
+            let mut lines = export(20);
+            lines.remove(gone);
+            assert_eq!(found(&lines), Some(gone as u64 + 1));
+        }
+    }
+
+    #[test]
+    fn swapped_lines_are_found() {
+        for first in 0..20 {
+            for second in first + 1..20 {
+                let mut lines = export(20);
+                lines.swap(first, second);
+                assert_eq!(found(&lines), Some(first as u64 + 1));
+            }
+        }
+    }
+
+    #[test]
+    fn an_inserted_line_is_found_even_if_it_is_chained() {
+        for at in 0..20_u64 {
+            let records = journal(20);
+            let before = at
+                .checked_sub(1)
+                .map_or("", |before| records[before as usize].hash.as_str());
+            let forged = record(at + 1, before);
+            let mut other = forged.clone();
+            other.body = other.body.replace("ada", "eve");
+            other = Record {
+                hash: digest(other.position, &other.previous, &other.body),
+                ..other
+            };
+            let mut lines = export(20);
+            lines.insert(at as usize, other.line().into_bytes());
+            // The forged line itself fits; the one behind it does not any more.
+            assert_eq!(found(&lines), Some(at + 2));
+        }
+    }
+
+    #[test]
+    fn rewriting_the_rest_of_the_chain_changes_its_last_hash() {
+        let original = journal(20);
+        let mut forged = original[..9].to_vec();
+        for position in 10..=20 {
+            let previous = forged.last().map_or("", |record| record.hash.as_str());
+            let body = original[position as usize - 1].body.replace("ada", "eve");
+            let hash = digest(position, previous, &body);
+            forged.push(Record {
+                position,
+                body,
+                previous: previous.to_owned(),
+                hash,
+            });
+        }
+        let lines: Vec<Vec<u8>> = forged
+            .iter()
+            .map(|record| record.line().into_bytes())
+            .collect();
+        assert_eq!(found(&lines), None);
+        assert_ne!(forged[19].hash, original[19].hash);
     }
 }
