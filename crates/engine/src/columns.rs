@@ -1,0 +1,170 @@
+//! What a row holds besides its body: the columns that pages filter and sort by.
+
+use trainmaster_core::entity::EntityRef;
+use trainmaster_core::release::{Activity, Life, Release};
+
+use crate::ports::{Columns, ReleaseColumns, Row};
+
+/// A row as it is written.
+pub(crate) fn row(entity: EntityRef<'_>) -> Row {
+    Row {
+        body: entity.body(),
+        columns: columns(entity),
+    }
+}
+
+fn columns(entity: EntityRef<'_>) -> Columns {
+    match entity {
+        EntityRef::Meta(_) | EntityRef::Revision(_) => Columns::None,
+        EntityRef::Resource(resource) => Columns::Resource {
+            deleted: resource.deleted,
+            revision: resource.revision,
+        },
+        EntityRef::Token(holder) => Columns::Token {
+            digest: holder.digest.clone(),
+            revoked: holder.revoked,
+        },
+        EntityRef::Release(release) => Columns::Release(Box::new(of_release(release))),
+        EntityRef::Activity(_, activity) => of_activity(activity),
+    }
+}
+
+fn of_release(release: &Release) -> ReleaseColumns {
+    let status = release.status();
+    let text = |name: &Option<trainmaster_core::ids::Name>| {
+        name.as_ref()
+            .map(|name| name.as_str().to_owned())
+            .unwrap_or_default()
+    };
+    ReleaseColumns {
+        organization: text(&release.organization),
+        name: release.name.clone(),
+        search: search(release),
+        process: release.process.name.as_str().to_owned(),
+        status: status.as_str().to_owned(),
+        stage: status.stage().as_str().to_owned(),
+        release_type: release_type(release),
+        labels: words(
+            release
+                .labels
+                .iter()
+                .map(|(key, value)| format!("{key}={value}")),
+        ),
+        ended: matches!(release.life, Life::Ended { .. }),
+        archived: release.archived,
+        parent: release.parent.as_ref().map(|parent| parent.release.0),
+        created_at: release.created_at.as_microsecond(),
+        start_at: release.start_at.map(|at| at.as_microsecond()),
+        ended_at: release.ended_at.map(|at| at.as_microsecond()),
+        needs_input: release.counters.needs_input,
+    }
+}
+
+fn of_activity(activity: &Activity) -> Columns {
+    Columns::Activity {
+        path: activity.path.as_str().to_owned(),
+        status: format!("{:?}", activity.status()),
+        needs: words(activity.needs.iter().map(ToString::to_string)),
+    }
+}
+
+/// The type as written everywhere.
+fn release_type(release: &Release) -> String {
+    use trainmaster_core::release::ReleaseType;
+    let word = match release.release_type {
+        ReleaseType::Standard => "standard",
+        ReleaseType::Hotfix => "hotfix",
+        ReleaseType::Feature => "feature",
+        ReleaseType::System => "system",
+    };
+    word.to_owned()
+}
+
+fn search(release: &Release) -> String {
+    let mut text = format!("{} {}", release.name, release.slug);
+    let description = &release.description;
+    let labels = release
+        .labels
+        .iter()
+        .flat_map(|(key, value)| [key.as_str(), value.as_str()]);
+    let rest = release
+        .software_version
+        .as_deref()
+        .into_iter()
+        .chain(labels)
+        .chain([
+            description.purpose.as_str(),
+            description.scope.as_str(),
+            description.risks.as_str(),
+            description.rollback_plan.as_str(),
+            description.stakeholders.as_str(),
+        ]);
+    for part in rest.filter(|part| !part.is_empty()) {
+        text.push(' ');
+        text.push_str(part);
+    }
+    text.to_lowercase()
+}
+
+/// Words with a blank on both sides of each, so that ` word ` finds exactly one; empty if there is none.
+fn words(words: impl Iterator<Item = String>) -> String {
+    let mut text = String::new();
+    for word in words {
+        text.push(' ');
+        text.push_str(&word);
+    }
+    if !text.is_empty() {
+        text.push(' ');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    #[test]
+    fn a_release_is_found_by_its_words_and_filtered_by_its_labels() {
+        let release = sample::release(7, "Ended");
+        let row = row(EntityRef::Release(&release));
+        let Columns::Release(columns) = row.columns else {
+            panic!("columns of a release")
+        };
+        assert_eq!(
+            columns.search,
+            "week 7 release week-7-release v7.0 hotfix team shop über umlauts"
+        );
+        assert_eq!(columns.labels, " hotfix= team=shop ");
+        assert_eq!(
+            (columns.status.as_str(), columns.stage.as_str()),
+            ("Success", "Completed")
+        );
+        assert!(columns.ended && !columns.archived);
+        assert_eq!(columns.created_at, release.created_at.as_microsecond());
+        assert_eq!(columns.release_type, "standard");
+    }
+
+    #[test]
+    fn an_activity_is_found_by_whom_it_needs() {
+        let release = sample::release(7, "Underway");
+        let mut activity = sample::activity("build/compile");
+        assert_eq!(
+            columns(EntityRef::Activity(&release, &activity)),
+            Columns::Activity {
+                path: "build/compile".to_owned(),
+                status: "Pending".to_owned(),
+                needs: String::new(),
+            }
+        );
+        activity.needs = vec![
+            "user:ada".parse().expect("an owner"),
+            "team:qa".parse().expect("an owner"),
+        ];
+        let Columns::Activity { needs, .. } = columns(EntityRef::Activity(&release, &activity))
+        else {
+            panic!("columns of an activity")
+        };
+        assert_eq!(needs, " user:ada team:qa ");
+    }
+}
