@@ -1,17 +1,33 @@
 //! Definitions: resources written as YAML or JSON, checked, and kept in one canonical form (1-model.md, Resources).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
-use crate::ids::ResourceKey;
+use crate::ids::{Name, ResourceKey, ResourceKind};
 use crate::input_set::InputSetSpec;
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
+use crate::process::ProcessSpec;
 
+mod diff;
+mod export;
+pub(crate) mod fault;
+mod locate;
+pub(crate) mod read;
 mod schema;
+pub(crate) mod shape;
+
+pub use diff::{Change, diff};
+pub use schema::schema;
+
+use fault::{At, Fault, Faults, Part, closest, one_of, shortened};
+use locate::Positions;
+use shape::Expressions;
 
 /// The one version of the written form.
 pub const API_VERSION: &str = "trainmaster.dev/v1";
@@ -71,6 +87,379 @@ pub struct Place {
     pub column: u32,
 }
 
+/// A definition with where it was found.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    /// The definition.
+    pub definition: Definition,
+    /// Where it starts.
+    pub place: Option<Place>,
+}
+
+/// What stands beside `spec` in every document.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Metadata {
+    /// Its name, unique per kind and organization.
+    name: Name,
+    /// The organization it belongs to; without one, the account level.
+    #[serde(default)]
+    organization: Option<Name>,
+    /// What it is for.
+    #[serde(default)]
+    #[schemars(length(max = 10000))]
+    description: String,
+    /// Labels to find it by: at most 64.
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+}
+
+/// Reads every definition of a YAML or JSON text; all problems of all documents are reported at once.
+///
+/// The file name only appears in places.
+pub fn parse(text: &str, file: Option<&str>) -> Result<Vec<Parsed>, Vec<Problem>> {
+    let placed = |place: Option<(u32, u32)>| {
+        place.map(|(line, column)| Place {
+            file: file.map(str::to_owned),
+            line,
+            column,
+        })
+    };
+    let (notation, documents) = read::documents(text).map_err(|unreadable| {
+        vec![Problem {
+            path: String::new(),
+            message: unreadable.message,
+            suggestion: None,
+            place: placed(unreadable.place),
+        }]
+    })?;
+    let mut definitions = Vec::new();
+    let mut faults: Vec<(usize, Fault)> = Vec::new();
+    for (index, document) in documents.into_iter().enumerate() {
+        match check(document) {
+            Ok(definition) => definitions.push((index, definition)),
+            Err(found) => faults.extend(found.into_iter().map(|fault| (index, fault))),
+        }
+    }
+    faults.extend(repeated(&definitions));
+    if definitions.is_empty() && faults.is_empty() {
+        let message = "there is no definition in the text".to_owned();
+        return Err(vec![Problem {
+            path: String::new(),
+            message,
+            suggestion: None,
+            place: None,
+        }]);
+    }
+    let positions = Positions::of(text, notation);
+    if faults.is_empty() {
+        let parsed = definitions.into_iter().map(|(index, definition)| Parsed {
+            definition,
+            place: placed(positions.document(index)),
+        });
+        return Ok(parsed.collect());
+    }
+    let mut problems: Vec<Problem> = faults
+        .into_iter()
+        .map(|(index, fault)| {
+            let place = placed(positions.find(index, &fault.path, &fault.part));
+            Problem {
+                place,
+                ..fault.into()
+            }
+        })
+        .collect();
+    problems.sort_by(|one, two| one.place.cmp(&two.place));
+    Err(problems)
+}
+
+/// Definitions that come twice in one text.
+fn repeated(definitions: &[(usize, Definition)]) -> Vec<(usize, Fault)> {
+    let mut seen = BTreeSet::new();
+    let again = definitions
+        .iter()
+        .filter(|(_, definition)| !seen.insert(&definition.key));
+    again
+        .map(|(index, definition)| {
+            let metadata = At::ROOT.key("metadata");
+            let path = metadata.key("name").path();
+            let message = format!("`{}` is there twice", definition.key);
+            (
+                *index,
+                Fault {
+                    path,
+                    part: Part::Whole,
+                    message,
+                    suggestion: None,
+                },
+            )
+        })
+        .collect()
+}
+
+/// Checks one document in full.
+fn check(document: Value) -> Result<Definition, Vec<Fault>> {
+    let mut faults = Faults::default();
+    let kind = check_head(&document, &mut faults);
+    check_characters(&document, &At::ROOT, &mut faults);
+    let Some(kind) = kind else {
+        return Err(faults.into_vec());
+    };
+    shape::check(
+        schema::shape(kind),
+        &document,
+        &At::ROOT,
+        &Expressions::None,
+        &mut faults,
+    );
+    check_labels(&document, &mut faults);
+    if faults.count() > 0 {
+        return Err(faults.into_vec());
+    }
+    let Value::Object(mut fields) = document else {
+        unreachable!("the shape of every kind is an object");
+    };
+    let mut take = |name: &str| fields.remove(name).unwrap_or_default();
+    let (metadata, spec) = (take("metadata"), take("spec"));
+    let metadata: Metadata =
+        serde_json::from_value(metadata).map_err(|error| vec![misfit("metadata", &error)])?;
+    let key = ResourceKey {
+        kind,
+        organization: metadata.organization,
+        name: metadata.name,
+    };
+    build(key, metadata.description, metadata.labels, spec)
+}
+
+/// What is left over when the shape fits but the type does not.
+fn misfit(field: &str, error: &serde_json::Error) -> Fault {
+    let path = At::ROOT.key(field).path();
+    Fault {
+        path,
+        part: Part::Whole,
+        message: error.to_string(),
+        suggestion: None,
+    }
+}
+
+fn build(
+    key: ResourceKey,
+    description: String,
+    labels: BTreeMap<String, String>,
+    mut spec: Value,
+) -> Result<Definition, Vec<Fault>> {
+    spec.sort_all_objects();
+    let digest = digest(&spec);
+    let body = match key.kind {
+        ResourceKind::Process => {
+            let process =
+                ProcessSpec::deserialize(&spec).map_err(|error| vec![misfit("spec", &error)])?;
+            Body::Process(Arc::new(plan::compile_faults(&process, digest.clone())?))
+        }
+        ResourceKind::InputSet => {
+            let input_set =
+                InputSetSpec::deserialize(&spec).map_err(|error| vec![misfit("spec", &error)])?;
+            Body::InputSet(input_set)
+        }
+    };
+    Ok(Definition {
+        key,
+        description,
+        labels,
+        spec,
+        digest,
+        body,
+    })
+}
+
+/// SHA-256 of the canonical text, in hexadecimal.
+fn digest(spec: &Value) -> String {
+    let digest = Sha256::digest(spec.to_string().as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The kind of a document, if it says one that is known.
+fn check_head(document: &Value, faults: &mut Faults) -> Option<ResourceKind> {
+    let root = At::ROOT;
+    if !document.is_object() {
+        faults.add(
+            &root,
+            "a definition is an object with `apiVersion`, `kind`, `metadata` and `spec`",
+        );
+        return None;
+    }
+    match document.get("apiVersion").and_then(Value::as_str) {
+        Some(API_VERSION) => (),
+        Some(other) => {
+            let message = format!(
+                "`{}` is not an `apiVersion` that is known here",
+                shortened(other)
+            );
+            faults.suggest(
+                &root.key("apiVersion"),
+                message,
+                Some(API_VERSION.to_owned()),
+            );
+        }
+        None if document.get("apiVersion").is_none() => {
+            faults.add(
+                &root,
+                format!("missing field `apiVersion`; write `apiVersion: {API_VERSION}`"),
+            );
+        }
+        None => faults.add(
+            &root.key("apiVersion"),
+            format!("expected the text `{API_VERSION}`"),
+        ),
+    }
+    let kinds = || ResourceKind::ALL.iter().map(|kind| kind.as_str());
+    match document.get("kind").and_then(Value::as_str) {
+        Some(written) => {
+            let kind = ResourceKind::ALL
+                .into_iter()
+                .find(|kind| kind.as_str() == written);
+            if kind.is_none() {
+                let message = format!(
+                    "`{}` is not a kind that is known here, expected {}",
+                    shortened(written),
+                    one_of(kinds())
+                );
+                faults.suggest(&root.key("kind"), message, closest(written, kinds()));
+            }
+            kind
+        }
+        None if document.get("kind").is_none() => {
+            faults.add(&root, format!("missing field `kind`: {}", one_of(kinds())));
+            None
+        }
+        None => {
+            faults.add(&root.key("kind"), format!("expected {}", one_of(kinds())));
+            None
+        }
+    }
+}
+
+/// Refuses characters that cannot be seen or that reorder what is seen.
+fn check_characters(value: &Value, at: &At<'_>, faults: &mut Faults) {
+    match value {
+        Value::String(text) => {
+            if let Some((offset, letter)) =
+                text.char_indices().find(|(_, letter)| is_hidden(*letter))
+            {
+                faults.within(at, offset, hidden(letter), None);
+            }
+        }
+        Value::Array(elements) => {
+            for (index, element) in elements.iter().enumerate() {
+                check_characters(element, &at.index(index), faults);
+            }
+        }
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                match name.chars().find(|letter| is_hidden(*letter)) {
+                    Some(letter) => faults.field(at, name, hidden(letter), None),
+                    None => check_characters(field, &at.key(name), faults),
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => (),
+    }
+}
+
+fn hidden(letter: char) -> String {
+    format!(
+        "the text holds the control character U+{:04X}",
+        u32::from(letter)
+    )
+}
+
+/// Control characters but for tab and line breaks, and the marks that turn the direction of writing.
+pub(crate) fn is_hidden(letter: char) -> bool {
+    match letter {
+        '\t' | '\n' | '\r' => false,
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+        _ => letter.is_control(),
+    }
+}
+
+/// The most labels of a resource.
+const LABELS_MAX: usize = 64;
+
+fn check_labels(document: &Value, faults: &mut Faults) {
+    let metadata = At::ROOT.key("metadata");
+    let at = metadata.key("labels");
+    let labels = document
+        .pointer("/metadata/labels")
+        .and_then(Value::as_object);
+    let Some(labels) = labels else { return };
+    if labels.len() > LABELS_MAX {
+        faults.add(
+            &at,
+            format!(
+                "there are {} labels; at most {LABELS_MAX} are possible",
+                labels.len()
+            ),
+        );
+    }
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
+    for (name, value) in labels {
+        if name.is_empty() || name.len() > 63 || !name.bytes().all(letter) {
+            let message = format!(
+                "the label `{}` is not 1 to 63 letters, digits, `.`, `_`, `-` and `/`",
+                shortened(name)
+            );
+            faults.field(&at, name, message, None);
+        }
+        if value
+            .as_str()
+            .is_some_and(|text| text.chars().count() > 255)
+        {
+            faults.add(
+                &at.key(name),
+                "the value of a label is limited to 255 characters",
+            );
+        }
+    }
+}
+
+impl Definition {
+    /// A definition from a stored revision, compiled anew; what was accepted once is accepted again.
+    pub fn from_stored(
+        key: ResourceKey,
+        description: String,
+        labels: BTreeMap<String, String>,
+        spec: &Value,
+    ) -> Result<Definition, Vec<Problem>> {
+        let faults = |faults: Vec<Fault>| faults.into_iter().map(Problem::from).collect::<Vec<_>>();
+        build(key, description, labels, spec.clone()).map_err(faults)
+    }
+
+    /// The document as YAML, in the order people write it; applied again it makes the same definition.
+    pub fn to_yaml(&self) -> String {
+        export::yaml(&self.to_document())
+    }
+
+    /// The document as one JSON value.
+    pub fn to_document(&self) -> Value {
+        let mut metadata = serde_json::json!({"name": self.key.name});
+        if let Some(organization) = &self.key.organization {
+            metadata["organization"] = organization.as_str().into();
+        }
+        if !self.description.is_empty() {
+            metadata["description"] = self.description.as_str().into();
+        }
+        if !self.labels.is_empty() {
+            metadata["labels"] = serde_json::json!(self.labels);
+        }
+        serde_json::json!({
+            "apiVersion": API_VERSION,
+            "kind": self.key.kind.as_str(),
+            "metadata": metadata,
+            "spec": self.spec,
+        })
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.file {
@@ -87,7 +476,7 @@ impl fmt::Display for Problem {
         }
         f.write_str(&self.message)?;
         if !self.path.is_empty() {
-            write!(f, " in `{}`", self.path)?;
+            write!(f, " in {}", self.path)?;
         }
         match &self.suggestion {
             Some(suggestion) => write!(f, " (did you mean `{suggestion}`?)"),

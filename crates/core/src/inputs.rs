@@ -1,11 +1,17 @@
 //! Declared inputs: what may be asked, what a value must look like, and which of several values counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use regex_lite::{Regex, RegexBuilder};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
+use trainmaster_expr::{Type, Values};
 
+use crate::definition::fault::{At, Faults, closest, one_of, shortened};
+use crate::definition::{is_hidden, read};
+use crate::duration::{Duration, InvalidDuration};
+use crate::ids::{InvalidName, Name};
 use crate::plan::InputRule;
 use crate::rejection::FieldProblem;
 use crate::release::{InputValue, Origin};
@@ -72,26 +78,612 @@ pub enum InputType {
     Team,
 }
 
+impl InputType {
+    /// The type as written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            InputType::String => "string",
+            InputType::Number => "number",
+            InputType::Boolean => "boolean",
+            InputType::List => "list",
+            InputType::Object => "object",
+            InputType::Duration => "duration",
+            InputType::Service => "service",
+            InputType::Environment => "environment",
+            InputType::User => "user",
+            InputType::Team => "team",
+        }
+    }
+
+    /// What a value of it looks like, in words.
+    fn words(self) -> &'static str {
+        match self {
+            InputType::String => "a text",
+            InputType::Number => "a number",
+            InputType::Boolean => "true or false",
+            InputType::List => "a list",
+            InputType::Object => "an object",
+            InputType::Duration => "a duration such as `1h30m`",
+            InputType::Service => "the name of a service",
+            InputType::Environment => "the name of an environment",
+            InputType::User => "the name of a user",
+            InputType::Team => "the name of a team",
+        }
+    }
+
+    fn is_name(self) -> bool {
+        matches!(
+            self,
+            InputType::Service | InputType::Environment | InputType::User | InputType::Team
+        )
+    }
+
+    fn expression_type(self) -> Type {
+        match self {
+            InputType::Number => Type::Number,
+            InputType::Boolean => Type::Boolean,
+            InputType::List => Type::list(Type::Any),
+            InputType::Object => Type::open_object::<String>([]),
+            InputType::String
+            | InputType::Duration
+            | InputType::Service
+            | InputType::Environment
+            | InputType::User
+            | InputType::Team => Type::String,
+        }
+    }
+
+    /// A value of the type in its one form, or what is wrong with it.
+    fn normalised(self, value: &Value) -> Result<Value, String> {
+        match (self, value) {
+            (InputType::String, Value::String(_))
+            | (InputType::Number, Value::Number(_))
+            | (InputType::Boolean, Value::Bool(_))
+            | (InputType::List, Value::Array(_))
+            | (InputType::Object, Value::Object(_)) => Ok(value.clone()),
+            (InputType::Duration, Value::String(text)) => {
+                let duration: Duration = text
+                    .parse()
+                    .map_err(|error: InvalidDuration| error.to_string())?;
+                Ok(duration.to_string().into())
+            }
+            (kind, Value::String(text)) if kind.is_name() => {
+                let name: Name = text
+                    .parse()
+                    .map_err(|error: InvalidName| error.to_string())?;
+                Ok(name.as_str().into())
+            }
+            (kind, value) => Err(format!(
+                "expected {}, found {}{}",
+                kind.words(),
+                found(value),
+                hint(kind, value)
+            )),
+        }
+    }
+}
+
+fn found(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".to_owned(),
+        Value::Bool(value) => format!("`{value}`"),
+        Value::Number(number) => format!("the number `{number}`"),
+        Value::String(_) => "a text".to_owned(),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+    }
+}
+
+fn hint(kind: InputType, value: &Value) -> &'static str {
+    match (kind, value) {
+        (InputType::String, Value::Number(_) | Value::Bool(_)) => ": put it in quotes",
+        (InputType::Number | InputType::Boolean, Value::String(_)) => ": leave the quotes out",
+        _ => "",
+    }
+}
+
+/// The longest value, as JSON, in bytes.
+const VALUE_BYTES_MAX: usize = 64 * 1024;
+/// The longest pattern, in bytes.
+const PATTERN_BYTES_MAX: usize = 1_000;
+/// How large a pattern may grow when it is made ready, in bytes.
+const PATTERN_SIZE_MAX: usize = 256 * 1024;
+
+/// Whether a text can be a name in expressions: a letter or `_`, then letters, digits and `_`, at most 63 characters.
+pub(crate) fn is_identifier(text: &str) -> bool {
+    const WORDS: [&str; 25] = [
+        "true",
+        "false",
+        "null",
+        "in",
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "for",
+        "function",
+        "if",
+        "import",
+        "let",
+        "loop",
+        "namespace",
+        "package",
+        "return",
+        "var",
+        "void",
+        "while",
+        "has",
+        "success",
+        "failure",
+        "always",
+    ];
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    (1..=63).contains(&text.len())
+        && text.bytes().all(letter)
+        && !text.starts_with(|first: char| first.is_ascii_digit())
+        && !WORDS.contains(&text)
+}
+
 impl InputDeclaration {
     /// Checks a value against type and constraints and answers it normalised, or what is wrong and what would be right.
     pub fn check(&self, value: &Value) -> Result<Value, String> {
-        Ok(value.clone())
+        let value = self.check_type(value)?;
+        if let Some(allowed) = &self.allowed {
+            let normalised = |one: &Value| {
+                self.element_type()
+                    .normalised(one)
+                    .unwrap_or_else(|_| one.clone())
+            };
+            let allowed: Vec<Value> = allowed.iter().map(normalised).collect();
+            for one in self.elements(&value) {
+                if !allowed.iter().any(|known| same(known, one)) {
+                    return Err(not_allowed(one, &allowed));
+                }
+            }
+        }
+        if let Some(pattern) = &self.pattern {
+            let regex = compile_pattern(pattern)?;
+            for text in self.elements(&value).iter().filter_map(Value::as_str) {
+                if !regex.is_match(text) {
+                    return Err(format!(
+                        "`{}` does not match the pattern `{pattern}`",
+                        shortened(text)
+                    ));
+                }
+            }
+        }
+        self.check_range(&value)?;
+        Ok(value)
     }
 
-    /// Reads a value written as plain text, as after `--input name=`.
+    /// Reads a value written as plain text, as after `--input name=`; constraints are for [`InputDeclaration::check`].
     pub fn from_text(&self, text: &str) -> Result<Value, String> {
-        Ok(Value::String(text.to_owned()))
+        match self.input_type {
+            InputType::Number => match serde_json::from_str::<serde_json::Number>(text.trim()) {
+                Ok(number) => Ok(Value::Number(number)),
+                Err(_) => Err(format!("`{}` is not a number", shortened(text))),
+            },
+            InputType::Boolean => match text.trim() {
+                "true" => Ok(Value::Bool(true)),
+                "false" => Ok(Value::Bool(false)),
+                other => Err(format!(
+                    "`{}` is neither `true` nor `false`",
+                    shortened(other)
+                )),
+            },
+            InputType::List if !text.trim_start().starts_with('[') => {
+                let element = InputDeclaration {
+                    input_type: self.element_type(),
+                    items: None,
+                    ..self.clone()
+                };
+                let parts = text
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|part| !part.is_empty());
+                parts.map(|part| element.from_text(part)).collect()
+            }
+            InputType::List | InputType::Object => {
+                let value = read::json_or_yaml(text)?;
+                let kind = self.input_type;
+                match (kind, &value) {
+                    (InputType::List, Value::Array(_)) | (InputType::Object, Value::Object(_)) => {
+                        Ok(value)
+                    }
+                    _ => Err(format!(
+                        "expected {} as JSON or YAML, found {}",
+                        kind.words(),
+                        found(&value)
+                    )),
+                }
+            }
+            _ => Ok(Value::String(text.to_owned())),
+        }
+    }
+
+    fn check_type(&self, value: &Value) -> Result<Value, String> {
+        if let Some(why) = refused_text(value) {
+            return Err(why);
+        }
+        if value.to_string().len() > VALUE_BYTES_MAX {
+            return Err(format!("the value is longer than {VALUE_BYTES_MAX} bytes"));
+        }
+        let value = self.input_type.normalised(value)?;
+        match (&value, self.items) {
+            (Value::Array(elements), Some(items)) => {
+                let elements = elements.iter().enumerate().map(|(index, element)| {
+                    items
+                        .normalised(element)
+                        .map_err(|message| format!("element {}: {message}", index + 1))
+                });
+                elements.collect()
+            }
+            _ => Ok(value),
+        }
+    }
+
+    /// What `allowed` and `pattern` speak of: the elements of a list, else the value.
+    fn elements<'v>(&self, value: &'v Value) -> &'v [Value] {
+        match value {
+            Value::Array(elements) if self.input_type == InputType::List => elements,
+            one => std::slice::from_ref(one),
+        }
+    }
+
+    fn element_type(&self) -> InputType {
+        match self.input_type {
+            InputType::List => self.items.unwrap_or_default(),
+            other => other,
+        }
+    }
+
+    fn check_range(&self, value: &Value) -> Result<(), String> {
+        let what = match value {
+            Value::String(_) if self.input_type != InputType::Duration => "the length",
+            Value::Array(_) => "the number of elements",
+            _ => "the value",
+        };
+        let size = self.size(value);
+        if let (Some(min), Some(size)) = (&self.min, size)
+            && self.limit(min).is_some_and(|min| size < min)
+        {
+            return Err(format!("{what} must be at least {}", plain(min)));
+        }
+        if let (Some(max), Some(size)) = (&self.max, size)
+            && self.limit(max).is_some_and(|max| size > max)
+        {
+            return Err(format!("{what} must be at most {}", plain(max)));
+        }
+        Ok(())
+    }
+
+    /// What `min` and `max` are compared with: a number, milliseconds, characters or elements.
+    fn size(&self, value: &Value) -> Option<f64> {
+        match (self.input_type, value) {
+            (InputType::Number, Value::Number(number)) => number.as_f64(),
+            (InputType::Duration, Value::String(_)) => self.limit(value),
+            (InputType::List, Value::Array(elements)) => Some(elements.len() as f64),
+            (InputType::String, Value::String(text)) => Some(text.chars().count() as f64),
+            _ => None,
+        }
+    }
+
+    /// A limit as a number; none if it is not of the kind the type needs.
+    fn limit(&self, limit: &Value) -> Option<f64> {
+        match self.input_type {
+            InputType::Number => limit.as_f64(),
+            InputType::String | InputType::List => limit.as_u64().map(|length| length as f64),
+            InputType::Duration => {
+                let duration: Duration = limit.as_str()?.parse().ok()?;
+                Some(duration.get().as_millis_f64())
+            }
+            _ => None,
+        }
+    }
+
+    /// Checks the declaration itself.
+    pub(crate) fn check_itself(&self, at: &At<'_>, faults: &mut Faults) {
+        if !is_identifier(&self.name) {
+            let message = format!(
+                "`{}` is not a name of letters, digits and `_` that starts with no digit",
+                shortened(&self.name)
+            );
+            faults.add(&at.key("name"), message);
+        }
+        let kind = self.input_type.as_str();
+        if self.items.is_some() && self.input_type != InputType::List {
+            faults.field(
+                at,
+                "items",
+                format!("`items` is for lists, not for the type `{kind}`"),
+                None,
+            );
+        }
+        if let Some(pattern) = &self.pattern {
+            if let Err(message) = compile_pattern(pattern) {
+                faults.add(&at.key("pattern"), message);
+            } else if self.element_type().expression_type() != Type::String {
+                faults.field(
+                    at,
+                    "pattern",
+                    format!("`pattern` is for texts, not for the type `{kind}`"),
+                    None,
+                );
+            }
+        }
+        self.check_own_range(at, faults);
+        let bare = InputDeclaration {
+            allowed: None,
+            ..self.clone()
+        };
+        if let Some(allowed) = &self.allowed {
+            let at = at.key("allowed");
+            if allowed.is_empty() {
+                faults.add(&at, "no value would be allowed");
+            }
+            let element = InputDeclaration {
+                input_type: self.element_type(),
+                min: self
+                    .min
+                    .clone()
+                    .filter(|_| self.input_type != InputType::List),
+                max: self
+                    .max
+                    .clone()
+                    .filter(|_| self.input_type != InputType::List),
+                items: None,
+                ..bare
+            };
+            for (index, value) in allowed.iter().enumerate() {
+                if let Err(message) = element.check(value) {
+                    faults.add(&at.index(index), message);
+                }
+            }
+        }
+        if let Some(default) = &self.default
+            && !default.is_null()
+        {
+            let at = at.key("default");
+            if default.to_string().contains("${") {
+                faults.add(
+                    &at,
+                    "a default is a plain value: compute in `variables` instead",
+                );
+            } else if let Err(message) = self.check(default) {
+                faults.add(&at, message);
+            }
+        }
+    }
+
+    fn check_own_range(&self, at: &At<'_>, faults: &mut Faults) {
+        let kind = self.input_type.as_str();
+        let expected = match self.input_type {
+            InputType::Number => "a number",
+            InputType::String | InputType::List => "a whole number",
+            InputType::Duration => "a duration such as `1h30m`",
+            _ => {
+                for (field, limit) in [("min", &self.min), ("max", &self.max)] {
+                    if limit.is_some() {
+                        faults.field(
+                            at,
+                            field,
+                            format!("`{field}` has no meaning for the type `{kind}`"),
+                            None,
+                        );
+                    }
+                }
+                return;
+            }
+        };
+        for (field, limit) in [("min", &self.min), ("max", &self.max)] {
+            if limit
+                .as_ref()
+                .is_some_and(|limit| self.limit(limit).is_none())
+            {
+                faults.add(
+                    &at.key(field),
+                    format!("expected {expected} for the type `{kind}`"),
+                );
+            }
+        }
+        let limit = |limit: &Option<Value>| limit.as_ref().and_then(|limit| self.limit(limit));
+        if let (Some(min), Some(max)) = (limit(&self.min), limit(&self.max))
+            && min > max
+        {
+            faults.add(&at.key("max"), "`max` is smaller than `min`");
+        }
+    }
+
+    /// What expressions know of its value before anything runs.
+    pub(crate) fn expression_type(&self) -> Type {
+        if !self.required && self.default.as_ref().is_none_or(Value::is_null) {
+            return Type::Any;
+        }
+        match (self.input_type, self.items) {
+            (InputType::List, Some(items)) => Type::list(items.expression_type()),
+            (kind, _) => kind.expression_type(),
+        }
+    }
+}
+
+fn compile_pattern(pattern: &str) -> Result<Regex, String> {
+    if pattern.len() > PATTERN_BYTES_MAX {
+        return Err(format!("a pattern is limited to {PATTERN_BYTES_MAX} bytes"));
+    }
+    let regex = RegexBuilder::new(pattern)
+        .size_limit(PATTERN_SIZE_MAX)
+        .build();
+    regex.map_err(|error| format!("the pattern cannot be read: {error}"))
+}
+
+/// Numbers are equal when they count the same: `1` and `1.0`.
+fn same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => one.as_f64() == other.as_f64(),
+        _ => one == other,
+    }
+}
+
+fn not_allowed(value: &Value, allowed: &[Value]) -> String {
+    let words: Vec<String> = allowed.iter().map(plain).collect();
+    let suggestion = value
+        .as_str()
+        .and_then(|text| closest(text, words.iter().map(String::as_str)));
+    let suggestion = suggestion.map_or(String::new(), |word| format!(" (did you mean `{word}`?)"));
+    let listed = one_of(words.iter().take(20).map(String::as_str));
+    format!(
+        "`{}` is not allowed, expected {listed}{suggestion}",
+        shortened(&plain(value))
+    )
+}
+
+/// A value as one would write it in a sentence.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Why a text in a value cannot be taken.
+fn refused_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if text.contains("${secrets.") => {
+            Some("a value cannot name secrets: only the definition can".to_owned())
+        }
+        Value::String(text) => {
+            let letter = text.chars().find(|letter| is_hidden(*letter))?;
+            Some(format!(
+                "the text holds the control character U+{:04X}",
+                u32::from(letter)
+            ))
+        }
+        Value::Array(elements) => elements.iter().find_map(refused_text),
+        Value::Object(fields) => fields.values().find_map(refused_text),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
     }
 }
 
 /// Decides every input's value and origin from layers, weakest first; declared defaults are weaker than all of them.
 ///
 /// All problems are listed at once: missing values, unknown names, values that do not fit, rules that do not hold.
+/// An input that is not required and has no value anywhere is null, so that expressions always find it.
+/// A null in a layer counts as not given.
 pub fn resolve(
     declarations: &[InputDeclaration],
     rules: &[InputRule],
     layers: &[(Origin, &BTreeMap<String, Value>)],
 ) -> Result<BTreeMap<String, InputValue>, Vec<FieldProblem>> {
-    let _ = (declarations, rules, layers);
-    Ok(BTreeMap::new())
+    let mut problems = unknown_names(declarations, layers);
+    let mut inputs = BTreeMap::new();
+    for declaration in declarations {
+        match resolve_one(declaration, layers) {
+            Ok(input) => drop(inputs.insert(declaration.name.clone(), input)),
+            Err(message) => problems.push(problem(&declaration.name, message)),
+        }
+    }
+    if problems.is_empty() {
+        problems = broken_rules(rules, &inputs);
+    }
+    match problems.is_empty() {
+        true => Ok(inputs),
+        false => Err(problems),
+    }
+}
+
+fn problem(name: &str, message: String) -> FieldProblem {
+    FieldProblem {
+        field: format!("inputs.{}", shortened(name)),
+        message,
+    }
+}
+
+fn unknown_names(
+    declarations: &[InputDeclaration],
+    layers: &[(Origin, &BTreeMap<String, Value>)],
+) -> Vec<FieldProblem> {
+    let known = || {
+        declarations
+            .iter()
+            .map(|declaration| declaration.name.as_str())
+    };
+    let given: BTreeSet<&str> = layers
+        .iter()
+        .flat_map(|(_, values)| values.keys())
+        .map(String::as_str)
+        .collect();
+    let unknown = given
+        .into_iter()
+        .filter(|name| !known().any(|known| known == *name));
+    unknown
+        .map(|name| {
+            let suggestion = closest(name, known());
+            let suggestion =
+                suggestion.map_or(String::new(), |word| format!(" (did you mean `{word}`?)"));
+            problem(name, format!("the process has no such input{suggestion}"))
+        })
+        .collect()
+}
+
+fn resolve_one(
+    declaration: &InputDeclaration,
+    layers: &[(Origin, &BTreeMap<String, Value>)],
+) -> Result<InputValue, String> {
+    let given = layers.iter().rev().find_map(|(origin, values)| {
+        let value = values
+            .get(&declaration.name)
+            .filter(|value| !value.is_null())?;
+        Some((*origin, value))
+    });
+    let default = declaration
+        .default
+        .as_ref()
+        .filter(|default| !default.is_null());
+    let given = given.or(default.map(|default| (Origin::Default, default)));
+    let Some((origin, value)) = given else {
+        return match declaration.required {
+            true => Err(format!(
+                "a value is needed: {}",
+                declaration.input_type.words()
+            )),
+            false => Ok(InputValue {
+                value: Value::Null,
+                origin: Origin::Default,
+            }),
+        };
+    };
+    if declaration.required && value.as_str().is_some_and(|text| text.trim().is_empty()) {
+        return Err("a value is needed, and the text is empty".to_owned());
+    }
+    let value = declaration.check(value)?;
+    Ok(InputValue { value, origin })
+}
+
+fn broken_rules(rules: &[InputRule], inputs: &BTreeMap<String, InputValue>) -> Vec<FieldProblem> {
+    let plain: Map<String, Value> = inputs
+        .iter()
+        .map(|(name, input)| (name.clone(), input.value.clone()))
+        .collect();
+    let mut values = Values::default();
+    values.names.extend(plain.clone());
+    values
+        .names
+        .insert("inputs".to_owned(), Value::Object(plain));
+    let mut problems = Vec::new();
+    for rule in rules {
+        let message = match rule.condition.evaluate(&values) {
+            Ok(true) => continue,
+            Ok(false) => rule.message.clone(),
+            Err(error) => format!(
+                "the rule `{}` could not be evaluated: {error}",
+                shortened(rule.condition.source())
+            ),
+        };
+        problems.push(FieldProblem {
+            field: "inputs".to_owned(),
+            message,
+        });
+    }
+    problems
 }

@@ -16,6 +16,13 @@ use crate::inputs::InputDeclaration;
 use crate::status::Importance;
 use crate::uses::ActivityType;
 
+mod compile;
+mod template;
+
+pub use compile::compile;
+pub(crate) use compile::{compile_faults, config_schema};
+pub use template::{fill_secrets, secret_names};
+
 /// Position of a phase in its plan.
 pub type PhaseIndex = usize;
 /// Position of an activity in its plan; items of a `forEach` come after all of these.
@@ -91,9 +98,10 @@ pub struct PlannedPhase {
 #[serde(deny_unknown_fields)]
 pub struct DayTime {
     /// 1 is the day of the start; at most 3660.
+    #[schemars(range(min = 1, max = 3660))]
     pub day: u16,
     /// `HH:MM` or `HH:MM:SS`.
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("format" = "trainmaster-time"))]
     #[serde(with = "crate::duration::time_of_day")]
     pub time: Time,
 }

@@ -11,7 +11,6 @@ use crate::ids::Owner;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApprovalConfig {
     /// Who may decide: `user:NAME`, `team:NAME`, `role:NAME`.
-    #[schemars(with = "Vec<String>")]
     pub approvers: Vec<Owner>,
     /// How many distinct persons must approve: a number, `majority` or `all` (each approver entry by another person).
     #[serde(default)]
@@ -27,7 +26,6 @@ pub struct ApprovalConfig {
     pub exclude_requester: bool,
     /// Persons who may not decide, for example the authors of the change.
     #[serde(default)]
-    #[schemars(with = "Vec<String>")]
     pub exclude_authors: Vec<Owner>,
     /// What the approvers should look at.
     #[serde(default)]
@@ -43,7 +41,6 @@ pub struct ApprovalConfig {
     pub on_deadline: OnDeadline,
     /// Who may decide as well after the deadline, with `onDeadline: escalate`.
     #[serde(default)]
-    #[schemars(with = "Vec<String>")]
     pub escalate_to: Vec<Owner>,
 }
 

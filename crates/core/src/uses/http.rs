@@ -155,11 +155,11 @@ pub struct Timeouts {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Poll {
     /// Success once this holds, for example `response.body.state == "done"`.
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("format" = "trainmaster-condition"))]
     pub until: Condition,
     /// Failure once this holds.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", extend("format" = "trainmaster-condition"))]
     pub fail_when: Option<Condition>,
     /// How long between two questions; 10 seconds by default, at least one second.
     #[serde(default)]
@@ -218,11 +218,11 @@ pub struct ReadBack {
     /// Where to look, with the headers of the request.
     pub url: String,
     /// It was carried out if this holds; what is read becomes the `result`.
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("format" = "trainmaster-condition"))]
     pub until: Condition,
     /// It was not if this holds, for example `response.status == 404`; then it may be sent again.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", extend("format" = "trainmaster-condition"))]
     pub absent_when: Option<Condition>,
 }
 

@@ -15,7 +15,6 @@ pub struct InputConfig {
     pub fields: Vec<InputDeclaration>,
     /// Who may answer; empty means the activity's owners, and without owners anybody who may operate the release.
     #[serde(default)]
-    #[schemars(with = "Vec<String>")]
     pub assignees: Vec<Owner>,
     /// What to tell them.
     #[serde(default)]

@@ -13,7 +13,6 @@ use crate::ids::Name;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SubprocessConfig {
     /// The process to run, of the same organization or the account level.
-    #[schemars(with = "String")]
     pub process: Name,
     /// Values for its inputs.
     #[serde(default)]

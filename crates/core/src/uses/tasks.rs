@@ -22,7 +22,6 @@ pub struct TasksConfig {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TaskConfig {
     /// Its id within the checklist.
-    #[schemars(with = "String")]
     pub id: Name,
     /// What to do.
     pub title: String,
@@ -31,7 +30,6 @@ pub struct TaskConfig {
     pub description: String,
     /// Who does it; empty means the activity's owners.
     #[serde(default)]
-    #[schemars(with = "Vec<String>")]
     pub assignees: Vec<Owner>,
     /// How long it should take.
     #[serde(default)]

@@ -29,11 +29,11 @@ pub struct VerifyConfig {
     #[serde(default)]
     pub prometheus: Option<PrometheusSample>,
     /// When a sample is good, for example `value < 0.01`.
-    #[schemars(with = "String")]
+    #[schemars(with = "String", extend("format" = "trainmaster-condition"))]
     pub success: Condition,
     /// When a sample is bad.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", extend("format" = "trainmaster-condition"))]
     pub failure: Option<Condition>,
     /// How long to look.
     pub window: Duration,

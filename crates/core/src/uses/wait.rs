@@ -24,7 +24,7 @@ pub struct WaitConfig {
 #[serde(untagged)]
 pub enum Until {
     /// RFC 3339, for example `2026-12-24T12:00:00Z`.
-    Instant(#[schemars(with = "String")] Timestamp),
+    Instant(#[schemars(with = "String", extend("format" = "date-time"))] Timestamp),
     /// For example `{day: 4, time: "12:00"}`.
     Day(DayTime),
 }
