@@ -251,6 +251,9 @@ pub enum Change {
     },
     /// A person has to decide what becomes of the failed (or unknown) activity.
     DecisionNeeded {
+        /// Whether the outcome is not known, rather than bad.
+        #[serde(default)]
+        unknown: bool,
         /// When it is given up; none is never.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         deadline: Option<Timestamp>,

@@ -23,6 +23,8 @@ const MAY_DECLARE: &[(&str, &[&str])] = &[
         "trainmaster-core",
         &[
             "jiff",
+            // Linear-time patterns of declared inputs.
+            "regex",
             "schemars",
             "serde",
             "serde_json",
@@ -36,6 +38,10 @@ const MAY_DECLARE: &[(&str, &[&str])] = &[
         "trainmaster-expr",
         &[
             "cel",
+            // Timestamps and durations in expressions, with the bundled zones; its clock is forbidden by clippy.
+            "jiff",
+            // Linear-time `matches` without tables, quick to build within a budget.
+            "regex-lite",
             "serde",
             "serde_json",
             "stacker",

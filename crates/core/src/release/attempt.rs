@@ -313,7 +313,7 @@ impl Here<'_> {
             "failed and needs your decision"
         };
         vec![
-            self.at(position, Change::DecisionNeeded { deadline }),
+            self.at(position, Change::DecisionNeeded { unknown, deadline }),
             self.notice(position, self.state.owners(position), what),
         ]
     }

@@ -18,10 +18,12 @@ use crate::release::{
 use crate::status::{Importance, PhaseStatus, RollUp, Verdict, roll_up};
 
 /// A place in a release where something may follow by itself.
+///
+/// Phases come first: what closes at an instant closes before anything else starts at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Spot {
-    Activity(u32),
     Phase(usize),
+    Activity(u32),
     Release,
 }
 
@@ -203,6 +205,7 @@ impl State {
         for dependent in &plan.phases[index].dependents {
             let blocked = &mut self.release.phases[*dependent];
             blocked.blockers -= 1;
+            self.dirty.insert(Spot::Phase(*dependent));
             if blocked.blockers == 0 {
                 self.agenda.insert(Spot::Phase(*dependent));
             }

@@ -427,6 +427,9 @@ impl State {
     fn take_activity(&mut self, position: u32, event: &Event) {
         let at = event.at;
         self.agenda.insert(Spot::Activity(position));
+        if self.release.life == Life::Aborting {
+            self.agenda.insert(Spot::Release);
+        }
         match &event.change {
             Change::ActivityExpanded { items } => self.take_items(position, items, at),
             Change::AttemptStarted(start) => self.take_attempt(position, start, event),
@@ -467,19 +470,11 @@ impl State {
                     activity.next_trigger = Some(if unknown { Unknown } else { Policy });
                 });
             }
-            Change::DecisionNeeded { deadline } => {
+            Change::DecisionNeeded { unknown, deadline } => {
                 let owners = self.owners(position);
                 self.change(position, |activity| {
-                    let unknown = matches!(
-                        activity
-                            .attempt()
-                            .and_then(|attempt| attempt.outcome.as_ref()),
-                        Some(AttemptOutcome::Unknown { .. })
-                    );
-                    activity.standing = Standing::Undecided {
-                        unknown,
-                        deadline: *deadline,
-                    };
+                    let (unknown, deadline) = (*unknown, *deadline);
+                    activity.standing = Standing::Undecided { unknown, deadline };
                     activity.needs = owners;
                 });
             }

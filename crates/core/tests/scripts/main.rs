@@ -1,0 +1,7 @@
+//! The rules of the domain, told as stories.
+
+mod failures;
+mod flow;
+mod lifecycle;
+mod people;
+mod story;
