@@ -1,0 +1,562 @@
+//! A batch as statements: journal, rows, read models and answers, in one transaction.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use trainmaster_core::Change;
+use trainmaster_core::entity::EntityKey;
+use trainmaster_core::ids::{ReleaseId, ResourceKey};
+use trainmaster_engine::journal::Record;
+use trainmaster_engine::ports::{
+    Batch, Columns, EntityWrite, ReleaseColumns, Row, StoreError, StoredAnswer,
+};
+
+use crate::error::unreadable;
+use crate::script::{Cell, Conflict, Script, Table};
+use crate::words;
+
+/// How many records the search terms of the journal may lie behind it.
+///
+/// Few: pages read what is not indexed yet record by record. Many: each index page is written once for many records.
+pub(crate) const UNINDEXED_MAX: u64 = 2048;
+
+/// How long answers are kept, in microseconds: a day.
+const ANSWERS_KEPT_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
+
+/// How many old answers one commit removes at most, so that its work stays bounded.
+const ANSWERS_REMOVED_MAX: i64 = 100;
+
+/// How many releases the writer remembers the words of.
+const WORDS_REMEMBERED_MAX: usize = 100_000;
+
+const JOURNAL: Table = Table {
+    name: "journal",
+    columns: &[
+        "position", "at", "by", "release", "path", "type", "body", "previous", "hash",
+    ],
+    key: 1,
+    conflict: Conflict::Refuse,
+};
+const META: Table = Table {
+    name: "meta",
+    columns: &["id", "body"],
+    key: 1,
+    conflict: Conflict::Replace,
+};
+const RESOURCE: Table = Table {
+    name: "resource",
+    columns: &[
+        "kind",
+        "organization",
+        "name",
+        "deleted",
+        "revision",
+        "body",
+    ],
+    key: 3,
+    conflict: Conflict::Replace,
+};
+const REVISION: Table = Table {
+    name: "revision",
+    columns: &["kind", "organization", "name", "revision", "body"],
+    key: 4,
+    conflict: Conflict::Replace,
+};
+const TOKEN: Table = Table {
+    name: "token",
+    columns: &["id", "digest", "revoked", "body"],
+    key: 1,
+    conflict: Conflict::Replace,
+};
+const RELEASE: Table = Table {
+    name: "release",
+    columns: &[
+        "id",
+        "organization",
+        "name",
+        "search",
+        "process",
+        "status",
+        "stage",
+        "type",
+        "labels",
+        "ended",
+        "archived",
+        "parent",
+        "created_at",
+        "start_at",
+        "begins_at",
+        "ended_at",
+        "needs_input",
+        "body",
+    ],
+    key: 1,
+    conflict: Conflict::Replace,
+};
+const RELEASE_TERM: Table = Table {
+    name: "release_term",
+    columns: &["term", "release"],
+    key: 2,
+    conflict: Conflict::Keep,
+};
+const ACTIVITY: Table = Table {
+    name: "activity",
+    columns: &["release", "position", "path", "status", "needs", "body"],
+    key: 2,
+    conflict: Conflict::Replace,
+};
+const NOTIFICATION: Table = Table {
+    name: "notification",
+    columns: &["position", "release", "owners", "message", "at", "path"],
+    key: 1,
+    conflict: Conflict::Refuse,
+};
+const NOTIFICATION_OWNER: Table = Table {
+    name: "notification_owner",
+    columns: &["owner", "position", "release"],
+    key: 2,
+    conflict: Conflict::Keep,
+};
+const ANSWER: Table = Table {
+    name: "answer",
+    columns: &["key", "fingerprint", "body", "at"],
+    key: 1,
+    conflict: Conflict::Replace,
+};
+
+/// The statements of one commit.
+pub(crate) struct Plan {
+    /// The journal's rows.
+    pub(crate) journal: Script,
+    /// Everything else.
+    pub(crate) rows: Script,
+    /// Releases that are removed; their logs go after the commit.
+    pub(crate) removed: Vec<ReleaseId>,
+    learned: Learned,
+}
+
+/// What the writer knows about the database, to write less.
+#[derive(Clone, Debug)]
+pub(crate) struct Memory {
+    /// Position and hash of the newest record.
+    head: (u64, String),
+    /// Up to which position search terms of the journal are written.
+    indexed: u64,
+    /// Digest of the words that are written of a release.
+    words: BTreeMap<u64, u64>,
+}
+
+/// What changes in the writer's memory once a commit is there.
+#[derive(Debug, Default)]
+struct Learned {
+    head: Option<(u64, String)>,
+    indexed: Option<u64>,
+    words: Vec<(u64, Option<u64>)>,
+}
+
+impl Memory {
+    /// What is known after a start.
+    pub(crate) fn new(head: (u64, String), indexed: u64) -> Memory {
+        Memory {
+            head,
+            indexed,
+            words: BTreeMap::new(),
+        }
+    }
+
+    /// Refuses records that do not follow the newest one: whoever sends them thinks of another journal.
+    fn check(&self, records: &[Arc<Record>]) -> Result<(), StoreError> {
+        let mut position = self.head.0;
+        let mut hash = self.head.1.as_str();
+        for record in records {
+            if record.position != position + 1 || record.previous != hash {
+                let what = format!(
+                    "record {} does not follow record {position}",
+                    record.position
+                );
+                return Err(StoreError::Unavailable(what));
+            }
+            (position, hash) = (record.position, &record.hash);
+        }
+        Ok(())
+    }
+
+    /// Takes in that a commit is there.
+    pub(crate) fn learn(&mut self, plan: Plan) {
+        if let Some(head) = plan.learned.head {
+            self.head = head;
+        }
+        self.indexed = plan.learned.indexed.unwrap_or(self.indexed);
+        if self.words.len() > WORDS_REMEMBERED_MAX {
+            self.words.clear();
+        }
+        for (release, words) in plan.learned.words {
+            match words {
+                Some(digest) => self.words.insert(release, digest),
+                None => self.words.remove(&release),
+            };
+        }
+    }
+}
+
+impl Plan {
+    /// Works out what a batch writes.
+    pub(crate) fn new(batch: &Batch, memory: &Memory) -> Result<Plan, StoreError> {
+        memory.check(&batch.records)?;
+        let mut plan = Plan {
+            journal: Script::default(),
+            rows: Script::default(),
+            removed: Vec::new(),
+            learned: Learned::default(),
+        };
+        plan.records(&batch.records)?;
+        plan.entities(&batch.writes, memory)?;
+        plan.answers(&batch.answers);
+        if let Some(record) = batch.records.last() {
+            plan.index_journal(record.position, memory);
+            plan.learned.head = Some((record.position, record.hash.clone()));
+        }
+        Ok(plan)
+    }
+
+    fn records(&mut self, records: &[Arc<Record>]) -> Result<(), StoreError> {
+        let mut rows = Vec::with_capacity(records.len());
+        let mut told = Told::default();
+        for record in records {
+            let head = Head::of(record)?;
+            if head.kind == "OwnersNotified" {
+                told.take(record)?;
+            }
+            rows.push(vec![
+                Cell::from(big(record.position)),
+                Cell::from(head.at.as_microsecond()),
+                Cell::Text(head.by.into_owned()),
+                Cell::from(head.release.map(big)),
+                Cell::from(head.path.map(Cow::into_owned)),
+                Cell::Text(head.kind.into_owned()),
+                Cell::from(&record.body),
+                Cell::from(&record.previous),
+                Cell::from(&record.hash),
+            ]);
+        }
+        self.journal.write(&JOURNAL, rows);
+        self.rows.write(&NOTIFICATION, told.notifications);
+        self.rows.write(&NOTIFICATION_OWNER, told.owners);
+        Ok(())
+    }
+
+    fn entities(&mut self, writes: &[EntityWrite], memory: &Memory) -> Result<(), StoreError> {
+        let mut rows = Rows::default();
+        for write in writes {
+            match &write.row {
+                None => self.delete(&write.key),
+                Some(row) => {
+                    rows.take(&write.key, row)?;
+                    if let Columns::Release(columns) = &row.columns {
+                        self.words(&write.key, columns, memory, &mut rows);
+                    }
+                }
+            }
+        }
+        for (table, rows) in [
+            (&META, rows.meta),
+            (&RESOURCE, rows.resources),
+            (&REVISION, rows.revisions),
+            (&TOKEN, rows.tokens),
+            (&RELEASE, rows.releases),
+            (&RELEASE_TERM, rows.terms),
+            (&ACTIVITY, rows.activities),
+        ] {
+            self.rows.write(table, rows);
+        }
+        Ok(())
+    }
+
+    /// Writes the words of a release if they are others than before.
+    fn words(
+        &mut self,
+        key: &EntityKey,
+        columns: &ReleaseColumns,
+        memory: &Memory,
+        rows: &mut Rows,
+    ) {
+        let EntityKey::Release(release) = key else {
+            return;
+        };
+        let digest = words::digest(columns);
+        if memory.words.get(&release.0) != Some(&digest) {
+            self.rows.statement(
+                "delete from release_term where release = ?",
+                [Cell::from(big(release.0))],
+            );
+            let terms = words::terms(columns).into_iter();
+            rows.terms
+                .extend(terms.map(|term| vec![Cell::from(term), Cell::from(big(release.0))]));
+        }
+        // Ended releases are hardly written again and need not be remembered.
+        self.learned
+            .words
+            .push((release.0, (!columns.ended).then_some(digest)));
+    }
+
+    fn delete(&mut self, key: &EntityKey) {
+        let mut run = |sql: &str, cells: Vec<Cell>| self.rows.statement(sql, cells);
+        match key {
+            EntityKey::Meta => run("delete from meta", vec![]),
+            EntityKey::Resource(key) => run(
+                "delete from resource where kind = ? and organization = ? and name = ?",
+                named(key),
+            ),
+            EntityKey::Revision(key, revision) => {
+                let mut cells = named(key);
+                cells.push(Cell::from(i64::from(*revision)));
+                run(
+                    "delete from revision where kind = ? and organization = ? and name = ? and revision = ?",
+                    cells,
+                );
+            }
+            EntityKey::Token(token) => {
+                run(
+                    "delete from token where id = ?",
+                    vec![Cell::from(big(token.0))],
+                );
+            }
+            EntityKey::Activity(release, position) => run(
+                "delete from activity where release = ? and position = ?",
+                vec![Cell::from(big(release.0)), Cell::from(i64::from(*position))],
+            ),
+            EntityKey::Release(release) => {
+                for sql in [
+                    "delete from release where id = ?",
+                    "delete from release_term where release = ?",
+                    "delete from activity where release = ?",
+                    "delete from notification where release = ?",
+                    "delete from notification_owner where release = ?",
+                ] {
+                    run(sql, vec![Cell::from(big(release.0))]);
+                }
+                self.removed.push(*release);
+                self.learned.words.push((release.0, None));
+            }
+        }
+    }
+
+    fn answers(&mut self, answers: &[StoredAnswer]) {
+        let Some(newest) = answers.iter().map(|answer| answer.at).max() else {
+            return;
+        };
+        self.rows.statement(
+            "delete from answer where key in (select key from answer where at < ? order by at limit ?)",
+            [Cell::from(newest.saturating_sub(ANSWERS_KEPT_MICROS)), Cell::from(ANSWERS_REMOVED_MAX)],
+        );
+        let row = |answer: &StoredAnswer| {
+            vec![
+                Cell::from(&answer.key),
+                Cell::from(&answer.fingerprint),
+                Cell::from(&answer.body),
+                Cell::from(answer.at),
+            ]
+        };
+        self.rows.write(&ANSWER, answers.iter().map(row).collect());
+    }
+
+    /// Writes the search terms of the journal once enough records have none.
+    fn index_journal(&mut self, position: u64, memory: &Memory) {
+        if position < memory.indexed + UNINDEXED_MAX {
+            return;
+        }
+        let range = || [Cell::from(big(memory.indexed)), Cell::from(big(position))];
+        self.rows.statement(
+            "insert into journal_term (term, position)
+             select term, position
+             from (
+                 select 'r:' || release as term, position
+                 from journal
+                 where position > ? and position <= ? and release is not null
+                 union all
+                 select 'b:' || by, position
+                 from journal
+                 where position > ? and position <= ?
+                 union all
+                 select 't:' || type, position
+                 from journal
+                 where position > ? and position <= ?
+             ) as found
+             order by term, position",
+            [range(), range(), range()].into_iter().flatten(),
+        );
+        self.rows.statement(
+            "update progress set position = ? where name = 'journal_term'",
+            [Cell::from(big(position))],
+        );
+        self.learned.indexed = Some(position);
+    }
+}
+
+/// What the columns of a journal row are taken from.
+#[derive(Deserialize)]
+struct Head<'a> {
+    at: Timestamp,
+    #[serde(borrow)]
+    by: Cow<'a, str>,
+    #[serde(default)]
+    release: Option<u64>,
+    #[serde(borrow, default)]
+    path: Option<Cow<'a, str>>,
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+}
+
+impl Head<'_> {
+    fn of(record: &Record) -> Result<Head<'_>, StoreError> {
+        serde_json::from_str(&record.body)
+            .map_err(|error| unreadable(format_args!("event {}", record.position), &error))
+    }
+}
+
+/// Notifications of a batch.
+#[derive(Default)]
+struct Told {
+    notifications: Vec<Vec<Cell>>,
+    owners: Vec<Vec<Cell>>,
+}
+
+impl Told {
+    fn take(&mut self, record: &Record) -> Result<(), StoreError> {
+        let event = record
+            .event()
+            .map_err(|error| unreadable(format_args!("event {}", record.position), &error))?;
+        let (Change::OwnersNotified { owners, message }, Some(release)) =
+            (event.change, event.release)
+        else {
+            return Ok(());
+        };
+        let position = big(record.position);
+        let owners: BTreeSet<String> = owners.iter().map(ToString::to_string).collect();
+        let joined: Vec<&str> = owners.iter().map(String::as_str).collect();
+        self.notifications.push(vec![
+            Cell::from(position),
+            Cell::from(big(release.0)),
+            Cell::from(joined.join(" ")),
+            Cell::from(message),
+            Cell::from(event.at.as_microsecond()),
+            Cell::from(event.path.map(String::from)),
+        ]);
+        self.owners.extend(owners.into_iter().map(|owner| {
+            vec![
+                Cell::from(owner),
+                Cell::from(position),
+                Cell::from(big(release.0)),
+            ]
+        }));
+        Ok(())
+    }
+}
+
+/// Rows of a batch, by table.
+#[derive(Default)]
+struct Rows {
+    meta: Vec<Vec<Cell>>,
+    resources: Vec<Vec<Cell>>,
+    revisions: Vec<Vec<Cell>>,
+    tokens: Vec<Vec<Cell>>,
+    releases: Vec<Vec<Cell>>,
+    terms: Vec<Vec<Cell>>,
+    activities: Vec<Vec<Cell>>,
+}
+
+impl Rows {
+    fn take(&mut self, key: &EntityKey, row: &Row) -> Result<(), StoreError> {
+        let body = || Cell::from(&row.body);
+        match (key, &row.columns) {
+            (EntityKey::Meta, Columns::None) => self.meta.push(vec![Cell::from(1), body()]),
+            (EntityKey::Resource(key), Columns::Resource { deleted, revision }) => {
+                let mut cells = named(key);
+                cells.extend([
+                    Cell::from(*deleted),
+                    Cell::from(i64::from(*revision)),
+                    body(),
+                ]);
+                self.resources.push(cells);
+            }
+            (EntityKey::Revision(key, revision), Columns::None) => {
+                let mut cells = named(key);
+                cells.extend([Cell::from(i64::from(*revision)), body()]);
+                self.revisions.push(cells);
+            }
+            (EntityKey::Token(token), Columns::Token { digest, revoked }) => {
+                let id = Cell::from(big(token.0));
+                self.tokens
+                    .push(vec![id, Cell::from(digest), Cell::from(*revoked), body()]);
+            }
+            (EntityKey::Release(release), Columns::Release(columns)) => {
+                self.releases
+                    .push(release_cells(*release, columns, &row.body));
+            }
+            (
+                EntityKey::Activity(release, position),
+                Columns::Activity {
+                    path,
+                    status,
+                    needs,
+                },
+            ) => {
+                self.activities.push(vec![
+                    Cell::from(big(release.0)),
+                    Cell::from(i64::from(*position)),
+                    Cell::from(path),
+                    Cell::from(status),
+                    Cell::from(needs),
+                    body(),
+                ]);
+            }
+            (key, _) => {
+                let what = format!("`{key}` came with the columns of another kind of row");
+                return Err(StoreError::Damaged(what));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn release_cells(release: ReleaseId, columns: &ReleaseColumns, body: &str) -> Vec<Cell> {
+    vec![
+        Cell::from(big(release.0)),
+        Cell::from(&columns.organization),
+        Cell::from(&columns.name),
+        Cell::from(words::stored(&columns.search)),
+        Cell::from(&columns.process),
+        Cell::from(&columns.status),
+        Cell::from(&columns.stage),
+        Cell::from(&columns.release_type),
+        Cell::from(&columns.labels),
+        Cell::from(columns.ended),
+        Cell::from(columns.archived),
+        Cell::from(columns.parent.map(big)),
+        Cell::from(columns.created_at),
+        Cell::from(columns.start_at),
+        // A release without a planned start stands in the calendar where it was made.
+        Cell::from(columns.start_at.unwrap_or(columns.created_at)),
+        Cell::from(columns.ended_at),
+        Cell::from(i64::from(columns.needs_input)),
+        Cell::from(body),
+    ]
+}
+
+/// The key columns of a definition; the account level is the empty organization.
+pub(crate) fn named(key: &ResourceKey) -> Vec<Cell> {
+    let organization = key.organization.as_ref().map_or("", |name| name.as_str());
+    vec![
+        Cell::from(key.kind.as_str()),
+        Cell::from(organization),
+        Cell::from(key.name.as_str()),
+    ]
+}
+
+/// A number as the database holds it; what is counted here never comes near the limit.
+pub(crate) fn big(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
