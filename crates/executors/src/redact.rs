@@ -168,7 +168,7 @@ fn forms(value: &str) -> Vec<Vec<u8>> {
         piece(encoded.into_bytes());
     }
     let json = serde_json::Value::from(value).to_string();
-    piece(json[1..json.len() - 1].as_bytes().to_vec());
+    piece(json.as_bytes()[1..json.len() - 1].to_vec());
     piece(value.replace('\'', r"'\''").into_bytes());
     forms
 }

@@ -14,6 +14,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,9 @@ use super::processes::Process;
 pub(super) struct Attempt {
     directory: PathBuf,
 }
+
+/// Tells drafts of one process apart.
+static DRAFTS: AtomicU64 = AtomicU64::new(0);
 
 /// Who has an attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,7 +152,8 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
 /// Writes a file that appears whole or not at all and is durable then; false if it is there already.
 pub(super) fn write_once<T: Serialize>(path: &Path, value: &T) -> io::Result<bool> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let draft = path.with_file_name(format!(".{name}.{}", std::process::id()));
+    let turn = DRAFTS.fetch_add(1, Ordering::Relaxed);
+    let draft = path.with_file_name(format!(".{name}.{}.{turn}", std::process::id()));
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)
