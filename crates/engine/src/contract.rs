@@ -278,7 +278,7 @@ pub async fn text_of_all_languages_reads_back(ground: &impl Ground) {
     let mut journal = Journal::default();
     let event = note(hard);
     let mut batch = journal.batch_of(
-        &[event.clone()],
+        std::slice::from_ref(&event),
         &[Entity::Release(Box::new(release.clone()))],
     );
     batch.answers = vec![answer(hard, hard)];

@@ -186,6 +186,9 @@ impl Effects {
         self.tasks.shutdown().await;
         self.flights.clear();
         self.waiting.clear();
+        self.at_once.clear();
+        self.waiting_count = 0;
+        self.running = 0;
     }
 
     fn want(&mut self, attempt: AttemptId, effect: Effect, fresh: bool) {
@@ -297,6 +300,7 @@ impl Effects {
     }
 
     fn land(&mut self, ended: Ended) -> Ended {
+        self.means.faults.pass("outcome.received");
         if let Some(flight) = self.flights.get_mut(&ended.attempt) {
             if let Flight::Running {
                 has_place: true, ..

@@ -43,7 +43,6 @@ impl Driver {
             let Some(ended) = self.effects.try_ended() else {
                 break;
             };
-            self.parts.faults.pass("outcome.received");
             self.input.push_back(finish(ended, now));
         }
     }
