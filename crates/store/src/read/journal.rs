@@ -1,7 +1,5 @@
 //! The journal: pages by filter, export, verification.
 
-use std::collections::VecDeque;
-
 use futures::Stream;
 use jiff::Timestamp;
 use sea_orm::QueryResult;
@@ -303,36 +301,58 @@ async fn chunk(readers: &SqlitePool, after: u64) -> Result<Option<Chunk>, StoreE
         return Ok(None);
     }
     let last: i64 = row.try_get(1).sorted()?;
+    let lines: String = row.try_get(2).sorted()?;
+    // A record never holds a line end. Where one does, it might hide that another record is missing.
+    let whole = lines.split('\n').count() == usize::try_from(count).unwrap_or(0);
+    let records = if whole {
+        Records::Lines(lines)
+    } else {
+        Records::Apart(apart(readers, after).await?)
+    };
     Ok(Some(Chunk {
-        count: usize::try_from(count).unwrap_or(0),
         last: last.unsigned_abs(),
-        lines: row.try_get(2).sorted()?,
+        records,
     }))
 }
 
-/// Records as lines of `position previous hash body`.
+/// The next records one by one.
+async fn apart(readers: &SqlitePool, after: u64) -> Result<Vec<Record>, StoreError> {
+    let rows = sqlx::query(
+        "select position, body, previous, hash from journal where position > ? order by position limit ?",
+    )
+    .bind(big(after))
+    .bind(big(CHUNK))
+    .fetch_all(readers)
+    .await
+    .sorted()?;
+    rows.iter()
+        .map(|row| crate::store::record(row).sorted())
+        .collect()
+}
+
+/// Some records that follow one another.
 struct Chunk {
-    count: usize,
     last: u64,
-    lines: String,
+    records: Records,
+}
+
+enum Records {
+    /// Lines of `position previous hash body`.
+    Lines(String),
+    /// One by one.
+    Apart(Vec<Record>),
 }
 
 impl Chunk {
     fn check(&self, verifier: &mut Verifier) -> Result<(), Tampered> {
-        let mut lines: VecDeque<&str> = self.lines.split('\n').collect();
-        // A body never holds a line end; one that does could hide that a record is missing.
-        let whole = lines.len() == self.count;
-        while let Some(record) = lines.pop_front().and_then(parse) {
-            verifier.check(&record)?;
-            if lines.is_empty() && whole {
-                return Ok(());
-            }
+        match &self.records {
+            Records::Apart(records) => records.iter().try_for_each(|record| verifier.check(record)),
+            Records::Lines(lines) => lines.split('\n').try_for_each(|line| {
+                let what = "it is not written as a record is".to_owned();
+                let position = verifier.position() + 1;
+                verifier.check(&parse(line).ok_or(Tampered { position, what })?)
+            }),
         }
-        let what = "it is not written as a record is".to_owned();
-        Err(Tampered {
-            position: verifier.position() + 1,
-            what,
-        })
     }
 }
 
