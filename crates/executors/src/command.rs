@@ -177,41 +177,38 @@ impl Command {
         };
         let handle: Handle = serde_json::from_value(handle.clone())
             .map_err(|_| unknown("the handle of this command cannot be read"))?;
-        let place = place(&self.work_root).map_err(unreadable)?;
+        let root = self.root().map_err(unreadable)?;
+        let place = place(&root).map_err(unreadable)?;
         if handle.place != place {
             return Err(unknown(
                 "the command ran in another place, out of sight of this server",
             ));
         }
-        Ok(Some(Attempt::at(self.work_root.join(handle.directory))))
+        Ok(Some(Attempt::at(root.join(handle.directory))))
     }
 
     /// Begins an attempt that has not started anything.
     async fn begin(&self, effect: &Effect, work: &Work) -> Result<Outcome, Outcome> {
-        let (place, directory) =
-            self.new_directory(effect)
-                .map_err(|error| Outcome::Retryable {
-                    error: format!("the directory for commands cannot be used: {error}"),
-                    after: None,
-                    result: Value::Null,
-                })?;
-        let attempt = Attempt::at(self.work_root.join(&directory));
+        let (handle, attempt) = self.new_directory(effect).map_err(|error| {
+            let error = format!("the directory for commands cannot be used: {error}");
+            retryable(error, Value::Null)
+        })?;
         let plan = self.plan(effect, &attempt).await?;
-        let handle = json!(Handle { place, directory });
-        if !work.handles.report(&effect.id, handle).await {
+        if !work.handles.report(&effect.id, json!(handle)).await {
             return Ok(Outcome::Cancelled { confirmed: true });
         }
         self.start(&attempt, &plan, work).await
     }
 
     /// A directory that no attempt had before, even if another server once counted the same releases here.
-    fn new_directory(&self, effect: &Effect) -> io::Result<(String, String)> {
-        let place = place(&self.work_root)?;
+    fn new_directory(&self, effect: &Effect) -> io::Result<(Handle, Attempt)> {
+        let root = self.root()?;
+        let place = place(&root)?;
         let id = &effect.id;
         let named = format!("{}/{}/{}", id.release, id.path, id.number);
         let mut directory = named.clone();
         for turn in 2.. {
-            match attempt::make_new(&self.work_root.join(&directory)) {
+            match attempt::make_new(&root.join(&directory)) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     directory = format!("{named}.{turn}");
                 }
@@ -219,7 +216,13 @@ impl Command {
                 Ok(()) => break,
             }
         }
-        Ok((place, directory))
+        let attempt = Attempt::at(root.join(&directory));
+        Ok((Handle { place, directory }, attempt))
+    }
+
+    /// Programs start elsewhere, so every path they see starts at the top.
+    fn root(&self) -> io::Result<PathBuf> {
+        std::path::absolute(&self.work_root)
     }
 
     /// Everything the supervisor needs, or how the effect ends because its settings are wrong.

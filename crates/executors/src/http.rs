@@ -15,8 +15,10 @@
 //! | any other status that is not expected | `Failed` |
 //! | a body over the cap, compressed, or no JSON where JSON is expected | `Failed` |
 //!
-//! **Handles.** Before polling or waiting the phase is reported, so after a restart the wanted effect is
-//! "go on asking there", no longer "send the request".
+//! **Handles.** Before a request that must not be repeated goes out, that is reported, durably;
+//! so after a restart, no handle means that it never went out, and it is sent.
+//! Before polling or waiting the phase is reported, so the wanted effect becomes "go on asking there",
+//! no longer "send the request".
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,28 +64,25 @@ impl Executor for Http {
             Ok(run) => run,
             Err(outcome) => return outcome,
         };
-        // A question can be dropped at any time; of a request that does something nobody knows how far it got.
-        let stopped = Outcome::Cancelled {
-            confirmed: matches!(
-                run.config.method,
-                Method::Get | Method::Head | Method::Options
-            ),
-        };
         if effect.intent == Intent::Cancel {
-            return stopped;
+            let confirmed = run.changes_nothing() || run.never_went_out();
+            return Outcome::Cancelled { confirmed };
         }
         tokio::select! {
             biased;
             outcome = run.perform() => outcome,
-            () = work.cancel.cancelled() => stopped,
+            // Of a request that does something nobody knows how far it got.
+            () = work.cancel.cancelled() => Outcome::Cancelled { confirmed: run.changes_nothing() },
         }
     }
 }
 
-/// What the outside is asked for once the request itself is done with.
+/// How far an effect got, as it is reported.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "phase")]
 enum Phase {
+    /// A request that must not be repeated goes out next.
+    Sending,
     /// Asking again and again.
     Polling { url: String, since: Timestamp },
     /// Waiting to be called.
@@ -117,22 +116,36 @@ impl<'e> Run<'e> {
     }
 
     async fn perform(&self) -> Outcome {
-        let phase = self
-            .effect
-            .handle
-            .clone()
-            .and_then(|handle| serde_json::from_value(handle).ok());
+        let handle = self.effect.handle.clone();
+        let phase = handle.and_then(|handle| serde_json::from_value(handle).ok());
         match (phase, &self.config.poll) {
             (Some(Phase::Polling { url, since }), Some(poll)) => {
                 self.poll(poll, &url, since, None).await
             }
             (Some(Phase::Callback { since }), _) => self.wait_for_callback(since).await,
-            _ if self.work.first || self.config.is_idempotent() => self.send().await,
+            _ if self.config.is_idempotent() => self.send().await,
+            _ if self.never_went_out() => match self.report(&Phase::Sending).await {
+                true => self.send().await,
+                false => Outcome::Cancelled { confirmed: true },
+            },
             _ => {
                 let doubt = "the server stopped while the request was under way";
                 self.read_back(doubt.into()).await
             }
         }
+    }
+
+    /// A question can be dropped at any time.
+    fn changes_nothing(&self) -> bool {
+        matches!(
+            self.config.method,
+            Method::Get | Method::Head | Method::Options
+        )
+    }
+
+    /// Whether it is certain that no server has sent the request before.
+    fn never_went_out(&self) -> bool {
+        !self.config.is_idempotent() && self.effect.handle.is_none()
     }
 
     async fn send(&self) -> Outcome {

@@ -406,7 +406,8 @@ async fn a_program_that_ends_when_asked_has_been_cancelled() {
     };
     let (outcome, ()) = tokio::join!(story.begins(&machine.command), stopping);
     assert_eq!(outcome, Outcome::Cancelled { confirmed: true });
-    assert_eq!(story.log.texts(), ["bye"]);
+    // The shell may mention that its own child was ended too.
+    assert!(story.log.texts().contains(&"bye".to_owned()));
 }
 
 /// A program that notes each of its runs, speaks, waits for a file, speaks again and ends.

@@ -390,7 +390,10 @@ async fn dropping(target: String) -> String {
             let count = client.read(&mut buffer).await.expect("a request");
             server.write_all(&buffer[..count]).await.expect("passed on");
             let answered = server.read(&mut buffer).await.expect("an answer");
-            assert!(answered > 0, "it was carried out before the answer was dropped");
+            assert!(
+                answered > 0,
+                "it was carried out before the answer was dropped"
+            );
         }
     });
     format!("http://{address}")
@@ -411,6 +414,11 @@ async fn applied_and_then_lost_is_read_back_and_applied_once() {
     assert_eq!(*lock(&memory.applied), [(KEY.to_owned(), 1)].into());
 
     // The same after the server itself was lost: nothing is sent again.
+    let interrupted = |config: &Value| {
+        let story = story(config.clone());
+        story.journal.record(json!({"phase": "sending"}));
+        story
+    };
     let posts = || {
         memory
             .seen()
@@ -419,12 +427,12 @@ async fn applied_and_then_lost_is_read_back_and_applied_once() {
             .count()
     };
     assert_eq!(posts(), 1);
-    result(&story(config.clone()).goes_on(&http()).await);
+    result(&interrupted(&config).goes_on(&http()).await);
     assert_eq!(posts(), 1);
 
     // What is not there may be sent again, under the same key.
     lock(&memory.applied).clear();
-    let outcome = story(config.clone()).goes_on(&http()).await;
+    let outcome = interrupted(&config).goes_on(&http()).await;
     assert!(
         retryable(&outcome).contains("was not carried out"),
         "{outcome:?}"
@@ -433,10 +441,10 @@ async fn applied_and_then_lost_is_read_back_and_applied_once() {
     // What cannot be told stays unknown.
     config["readBack"]["absentWhen"] = Value::Null;
     config["readBack"]["until"] = json!("response.status == 200 && response.body.state == 'done'");
-    let outcome = story(config.clone()).goes_on(&http()).await;
+    let outcome = interrupted(&config).goes_on(&http()).await;
     assert!(unknown(&outcome).contains("does not tell"), "{outcome:?}");
     config["readBack"]["until"] = json!("response.body.state == 'done'");
-    let outcome = story(config).goes_on(&http()).await;
+    let outcome = interrupted(&config).goes_on(&http()).await;
     assert!(unknown(&outcome).contains("reading back"), "{outcome:?}");
 }
 
@@ -458,18 +466,61 @@ async fn applied_and_then_lost_is_sent_again_under_one_key_where_that_is_safe() 
 }
 
 #[tokio::test]
-async fn after_a_restart_an_unsafe_request_is_not_sent_again() {
+async fn after_a_restart_an_unsafe_request_is_sent_only_if_it_never_went_out() {
     let (memory, url) = remembering(fine).await;
-    let outcome = story(json!({"method": "POST", "url": url}))
-        .goes_on(&http())
-        .await;
-    assert!(unknown(&outcome).contains("not known"), "{outcome:?}");
-    assert!(memory.seen().is_empty());
-    result(
-        &story(json!({"method": "PUT", "url": url}))
-            .goes_on(&http())
-            .await,
+    let unsafe_one = story(json!({"method": "POST", "url": url}));
+    // It waited for its turn when the server stopped.
+    result(&unsafe_one.goes_on(&http()).await);
+    assert_eq!(memory.seen().len(), 1);
+    // It was reported to be going out, and nobody knows how far it got.
+    assert_eq!(
+        unsafe_one.journal.handle(),
+        Some(json!({"phase": "sending"}))
     );
+    let outcome = unsafe_one.goes_on(&http()).await;
+    assert!(unknown(&outcome).contains("not known"), "{outcome:?}");
+    assert_eq!(memory.seen().len(), 1);
+
+    let safe_one = story(json!({"method": "PUT", "url": url}));
+    result(&safe_one.begins(&http()).await);
+    result(&safe_one.goes_on(&http()).await);
+    assert_eq!(safe_one.journal.handle(), None);
+}
+
+#[tokio::test]
+async fn a_request_for_a_closed_attempt_does_not_go_out() {
+    let (memory, url) = remembering(fine).await;
+    let story = story(json!({"method": "POST", "url": url}));
+    story.journal.close();
+    assert_eq!(
+        story.begins(&http()).await,
+        Outcome::Cancelled { confirmed: true }
+    );
+    assert_eq!(
+        story.goes_on(&http()).await,
+        Outcome::Cancelled { confirmed: true }
+    );
+    assert!(memory.seen().is_empty());
+}
+
+#[tokio::test]
+async fn stopping_after_a_restart_is_certain_where_nothing_can_have_happened() {
+    for (method, handle, confirmed) in [
+        ("GET", None, true),
+        ("POST", None, true),
+        ("POST", Some(json!({"phase": "sending"})), false),
+        ("PUT", None, false),
+    ] {
+        let story = story(json!({"method": method, "url": "http://127.0.0.1:1/"}));
+        handle
+            .into_iter()
+            .for_each(|handle| story.journal.record(handle));
+        assert_eq!(
+            story.is_stopped(&http()).await,
+            Outcome::Cancelled { confirmed },
+            "{method}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -583,7 +634,8 @@ async fn a_callback_is_waited_for_at_an_address_only_this_attempt_has() {
     let (memory, url) = remembering(fine).await;
     let story = story(json!({"method": "POST", "url": url, "callback": true}));
     let calling = async {
-        while story.journal.handle().is_none() {
+        let waits = |handle: Value| handle["phase"] == "callback";
+        while !story.journal.handle().is_some_and(waits) {
             tokio::task::yield_now().await;
         }
         story.cancel.cancel();
