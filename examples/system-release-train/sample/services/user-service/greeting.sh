@@ -1,0 +1,3 @@
+#!/bin/sh
+# Greets a user by name.
+echo "Hello, ${1:-stranger}!"
