@@ -193,8 +193,9 @@ pub struct ActivityView {
     pub waiting: Vec<WaitingView>,
     /// What this viewer may do to it now.
     pub actions: Vec<ActionView>,
-    /// Position of the journal that the view shows at least.
-    pub as_of: u64,
+    /// Position of the journal that the view shows at least; answers to changes carry it as a header instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<u64>,
 }
 
 /// One try.
@@ -226,7 +227,7 @@ pub struct AttemptView {
     pub deadline: Option<String>,
     /// Its settings, evaluated; secrets are still names.
     pub config: Value,
-    /// Values that it used, with where each came from.
+    /// The values that it could see, by name, with where each came from.
     pub inputs: BTreeMap<String, InputValueView>,
     /// What a person changed for it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -38,7 +38,7 @@ pub use status::{
     ActivityStatus, AttemptStatus, AttemptTrigger, Importance, Origin, PhaseStatus, ReleaseStatus,
     ReleaseType, RestartFrom, Role, Stage, StartMode, TaskStatus,
 };
-pub use system::{CallbackAnswer, Health, HealthCheck, Version};
+pub use system::{CallbackAnswer, CallbackReport, CallbackStatus, Health, HealthCheck, Version};
 pub use token::{CreateToken, IssuedToken, TokenView, Whoami};
 
 use serde::{Deserialize, Serialize};

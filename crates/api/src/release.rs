@@ -407,8 +407,9 @@ pub struct ReleaseView {
     pub note_wanted: bool,
     /// What this viewer may do to it now.
     pub actions: Vec<ActionView>,
-    /// Position of the journal that the view shows at least.
-    pub as_of: u64,
+    /// Position of the journal that the view shows at least; answers to changes carry it as a header instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<u64>,
 }
 
 /// How many activities stand where.

@@ -1,6 +1,7 @@
 //! The server about itself.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// Whether the server can do its work.
@@ -35,6 +36,31 @@ pub struct Version {
     pub version: String,
     /// The version of the API in addresses.
     pub api: String,
+}
+
+/// What the other side of an activity reports through its callback address.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct CallbackReport {
+    /// How it went; `succeeded` if absent.
+    pub status: CallbackStatus,
+    /// Everything that came back; expressions see it as `result`.
+    pub result: Value,
+    /// What went wrong, where it failed.
+    pub error: String,
+}
+
+/// How the work behind a callback went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum CallbackStatus {
+    /// It happened.
+    #[default]
+    Succeeded,
+    /// It failed, and another try would fail the same way.
+    Failed,
+    /// It failed, and another try may succeed.
+    Retryable,
 }
 
 /// The answer to a callback.

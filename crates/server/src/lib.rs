@@ -1,1 +1,27 @@
-//! server
+//! HTTP: routes by resource, the choke point for who may ask, live events, the description of the API.
+//!
+//! A handler extracts, builds a command or asks one read, converts, and returns.
+//! Reads come from committed rows, changes go through the engine; nothing is decided here.
+
+mod auth;
+mod diff;
+mod error;
+mod extract;
+mod layers;
+mod limiter;
+mod metrics;
+mod openapi;
+mod routes;
+mod rows;
+mod serve;
+mod shown;
+mod state;
+pub mod token;
+mod views;
+mod worlds;
+
+pub use extract::BODY_MAX;
+pub use routes::router;
+pub use serve::serve;
+pub use state::{App, Callbacks, Options, Parts};
+pub use token::Token;

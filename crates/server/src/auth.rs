@@ -1,0 +1,116 @@
+//! Who asks: one choke point through which every request passes that is not on the public list (reliability.md, S6, S26).
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use subtle::ConstantTimeEq;
+use trainmaster_core::Actor;
+use trainmaster_core::access::{Holder, Permission};
+use trainmaster_core::ids::Name;
+
+use crate::error::{ApiError, ApiResult};
+use crate::state::App;
+use crate::token::Token;
+
+/// Who asks, found valid when the request came in.
+///
+/// Only [`require`] makes one, so a handler that takes a viewer cannot be reached without a token.
+#[derive(Clone, Debug)]
+pub(crate) struct Viewer(Arc<Holder>);
+
+impl Viewer {
+    /// The token's holder.
+    pub(crate) fn holder(&self) -> &Holder {
+        &self.0
+    }
+
+    /// The viewer as the one who asks for a change.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor::Token(self.0.token)
+    }
+
+    /// Whether the viewer may see what belongs there; what it may not see does not exist for it.
+    pub(crate) fn sees(&self, organization: Option<&Name>) -> bool {
+        self.0.may(Permission::Read, organization)
+    }
+
+    /// The only organization that the viewer sees besides the account level; none is all.
+    pub(crate) fn bound_to(&self) -> Option<&Name> {
+        self.0.organization.as_ref()
+    }
+
+    /// Refuses a viewer that lacks a permission in its own place.
+    pub(crate) fn needs(&self, permission: Permission) -> ApiResult<()> {
+        if self.0.may(permission, self.bound_to()) {
+            return Ok(());
+        }
+        Err(ApiError::new(
+            "forbidden",
+            format!("you need the permission `{permission}`"),
+        ))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Viewer {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> ApiResult<Self> {
+        let viewer = parts.extensions.get::<Viewer>().cloned();
+        viewer.ok_or_else(|| {
+            ApiError::internal("a route that needs a viewer lies outside the guarded part")
+        })
+    }
+}
+
+/// Lets a request through if its token is valid and does not come too often.
+pub(crate) async fn require(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let viewer = match authenticate(&app, request.headers()).await {
+        Ok(viewer) => viewer,
+        Err(error) => {
+            tracing::warn!(code = error.problem().code, "a request was not let in");
+            return error.into_response();
+        }
+    };
+    if let Err(seconds) = app.limiter().take(viewer.holder().token, Instant::now()) {
+        tracing::warn!(token = %viewer.holder().token, "a token sends too many requests");
+        let detail = "this token sends more requests than are taken from one token";
+        return ApiError::new("too-many-requests", detail)
+            .retry_after(seconds)
+            .into_response();
+    }
+    request.extensions_mut().insert(viewer);
+    next.run(request).await
+}
+
+pub(crate) async fn authenticate(app: &App, headers: &HeaderMap) -> ApiResult<Viewer> {
+    let token = bearer(headers)?;
+    let digest = token.digest();
+    let holder = app.holder_by_digest(&digest).await?;
+    let known =
+        holder.filter(|holder| bool::from(holder.digest.as_bytes().ct_eq(digest.as_bytes())));
+    match known {
+        Some(holder) if holder.is_valid(app.now()) => Ok(Viewer(Arc::new(holder))),
+        Some(_) | None => Err(ApiError::new(
+            "invalid-token",
+            "the token is unknown, expired or revoked",
+        )),
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> ApiResult<Token> {
+    let refused = |detail: &str| ApiError::new("unauthenticated", detail);
+    let Some(value) = headers.get(header::AUTHORIZATION) else {
+        return Err(refused("send `Authorization: Bearer tm_…`"));
+    };
+    let text = value.to_str().unwrap_or_default();
+    let token = match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        Some(_) | None => return Err(refused("send `Authorization: Bearer tm_…`")),
+    };
+    Token::parse(token).ok_or_else(|| refused("this is no token: letters are missing or mistyped"))
+}

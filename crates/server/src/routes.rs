@@ -1,0 +1,153 @@
+//! The address table. What is not named in [`public`] lies behind the choke point of [`crate::auth`].
+
+mod activities;
+mod apply;
+mod audit;
+mod callbacks;
+mod events;
+mod logs;
+mod people;
+mod releases;
+mod resources;
+mod system;
+mod tokens;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::extract::BODY_MAX;
+use crate::state::App;
+use crate::{auth, layers, openapi};
+
+/// The whole server as one service.
+pub fn router(app: App) -> Router {
+    let (guarded, _) = guarded().split_for_parts();
+    let guarded = guarded.route_layer(from_fn_with_state(app.clone(), auth::require));
+    let (open, _) = public().split_for_parts();
+    let (optional, _) = optional().split_for_parts();
+    let described = |is_public: bool, router: Router<App>| match is_public {
+        true => router,
+        false => router.route_layer(from_fn_with_state(app.clone(), auth::require)),
+    };
+    let (metrics, _) = metrics().split_for_parts();
+    guarded
+        .merge(open)
+        .merge(described(app.options().public_openapi, optional))
+        .merge(described(app.options().public_metrics, metrics))
+        .fallback(system::nothing_here)
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(from_fn_with_state(app.clone(), layers::limit))
+        .layer(from_fn_with_state(app.clone(), layers::measure))
+        .layer(CatchPanicLayer::custom(layers::panicked))
+        .layer(from_fn(layers::finish))
+        .layer(
+            CompressionLayer::new()
+                .gzip(true)
+                .compress_when(compressible()),
+        )
+        .with_state(app)
+}
+
+/// Streams are not compressed: an event must not wait in a buffer for the next one.
+fn compressible() -> impl Predicate {
+    DefaultPredicate::new()
+        .and(NotForContentType::const_new("text/event-stream"))
+        .and(NotForContentType::const_new("application/x-ndjson"))
+}
+
+/// The description of every route, whoever may use it.
+pub(crate) fn described() -> utoipa::openapi::OpenApi {
+    let mut routes = OpenApiRouter::with_openapi(openapi::head());
+    for part in [public(), optional(), metrics(), guarded()] {
+        routes = routes.merge(part);
+    }
+    routes.into_openapi()
+}
+
+/// What answers without a token; nothing else does (reliability.md, S26).
+fn public() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(system::live))
+        .routes(routes!(system::ready))
+        .routes(routes!(system::notice))
+        .routes(routes!(callbacks::receive_callback))
+}
+
+/// What answers without a token where the installation says so.
+fn optional() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(system::openapi_document))
+        .routes(routes!(system::docs))
+        .routes(routes!(system::docs_style))
+}
+
+/// What answers without a token where the installation says so.
+fn metrics() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(system::metrics))
+}
+
+fn guarded() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(system::version))
+        .routes(routes!(apply::apply))
+        .routes(routes!(apply::validate))
+        .routes(routes!(apply::diff))
+        .routes(routes!(apply::get_schema))
+        .routes(routes!(resources::list_resources))
+        .routes(routes!(
+            resources::get_resource,
+            resources::put_resource,
+            resources::delete_resource
+        ))
+        .routes(routes!(resources::list_revisions))
+        .routes(routes!(resources::get_revision))
+        .routes(routes!(resources::export_resource))
+        .routes(routes!(releases::list_releases, releases::create_release))
+        .routes(routes!(
+            releases::get_release,
+            releases::edit_release,
+            releases::delete_release
+        ))
+        .routes(routes!(releases::finalize_release))
+        .routes(routes!(releases::activate_release))
+        .routes(routes!(releases::pre_execute_release))
+        .routes(routes!(releases::cancel_release))
+        .routes(routes!(releases::pause_release))
+        .routes(routes!(releases::resume_release))
+        .routes(routes!(releases::abort_release))
+        .routes(routes!(releases::restart_release))
+        .routes(routes!(releases::archive_release))
+        .routes(routes!(releases::unquarantine_release))
+        .routes(routes!(releases::list_notes, releases::add_note))
+        .routes(routes!(releases::get_graph))
+        .routes(routes!(releases::explain_release))
+        .routes(routes!(releases::get_timeline))
+        .routes(routes!(releases::get_evidence))
+        .routes(routes!(releases::export_release))
+        .routes(routes!(activities::list_activities))
+        .routes(routes!(activities::get_activity))
+        .routes(routes!(activities::retry_activity))
+        .routes(routes!(activities::ignore_activity))
+        .routes(routes!(activities::fail_activity))
+        .routes(routes!(activities::approve_activity))
+        .routes(routes!(activities::reject_activity))
+        .routes(routes!(activities::submit_input))
+        .routes(routes!(activities::update_task))
+        .routes(routes!(logs::get_logs))
+        .routes(routes!(events::list_release_events))
+        .routes(routes!(events::stream_events))
+        .routes(routes!(people::get_inbox))
+        .routes(routes!(people::list_notifications))
+        .routes(routes!(tokens::list_tokens, tokens::create_token))
+        .routes(routes!(tokens::revoke_token))
+        .routes(routes!(tokens::whoami))
+        .routes(routes!(audit::list_audit))
+        .routes(routes!(audit::export_audit))
+        .routes(routes!(audit::verify_audit, audit::verify_audit_again))
+}
