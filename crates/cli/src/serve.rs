@@ -16,6 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use trainmaster_engine::clock::SystemClock;
 use trainmaster_engine::ports::{Clock, Executors, StoreError};
 use trainmaster_engine::{Engine, Faults, Limits};
+use trainmaster_executors::callback;
 use trainmaster_executors::command::Supervisor;
 use trainmaster_executors::egress::{Allow, Egress};
 use trainmaster_executors::secrets::NoSecrets;
@@ -27,11 +28,8 @@ use crate::config::Config;
 use crate::failure::{Done, Failure};
 use crate::output;
 
-mod callbacks;
 mod key;
 mod welcome;
-
-use callbacks::SignedCallbacks;
 
 /// How long requests that are under way may take to finish once the server is asked to end.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -88,7 +86,9 @@ async fn serve(config: &Config, faults: Faults) -> Done {
     .map_err(store_failure)?;
     welcome::first_administrator(&engine, store.as_ref(), &config.data_dir).await?;
     let options = trainmaster_server::Options {
-        callbacks: Some(Arc::new(SignedCallbacks::new(callback_secret))),
+        callbacks: Some(Arc::new(move |token: &str| {
+            callback::verify(token, &callback_secret)
+        })),
         ..Default::default()
     };
     let parts = Parts {
