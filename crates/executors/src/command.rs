@@ -45,6 +45,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Child;
 use tokio::time::Instant;
 use trainmaster_core::effect::{Effect, Intent, Outcome};
+use trainmaster_core::ids::AttemptId;
 use trainmaster_core::uses::command::CommandConfig;
 use trainmaster_engine::ports::{Executor, LOG_LINE_BYTES_MAX, LOG_LINES_MAX, LogLine, Work};
 
@@ -151,7 +152,7 @@ impl Command {
                 let plan = self.plan(effect, &attempt).await?;
                 self.start(&attempt, &plan, work).await
             }
-            Some(Claim::Withdrawn) => Ok(Outcome::Cancelled { confirmed: true }),
+            Some(Claim::Withdrawn) => Ok(never_started()),
             Some(Claim::Supervised(_)) => self.follow(&attempt, None, work, false).await,
         }
     }
@@ -177,7 +178,7 @@ impl Command {
         };
         let handle: Handle = serde_json::from_value(handle.clone())
             .map_err(|_| unknown("the handle of this command cannot be read"))?;
-        let root = self.root().map_err(unreadable)?;
+        let root = whole(&self.work_root).map_err(unreadable)?;
         let place = place(&root).map_err(unreadable)?;
         if handle.place != place {
             return Err(unknown(
@@ -189,7 +190,9 @@ impl Command {
 
     /// Begins an attempt that has not started anything.
     async fn begin(&self, effect: &Effect, work: &Work) -> Result<Outcome, Outcome> {
-        let (handle, attempt) = self.new_directory(effect).map_err(|error| {
+        let (root, id) = (self.work_root.clone(), effect.id.clone());
+        let made = blocking(move || new_directory(&root, &id)).await;
+        let (handle, attempt) = made.map_err(|error| {
             let error = format!("the directory for commands cannot be used: {error}");
             retryable(error, Value::Null)
         })?;
@@ -198,31 +201,6 @@ impl Command {
             return Ok(Outcome::Cancelled { confirmed: true });
         }
         self.start(&attempt, &plan, work).await
-    }
-
-    /// A directory that no attempt had before, even if another server once counted the same releases here.
-    fn new_directory(&self, effect: &Effect) -> io::Result<(Handle, Attempt)> {
-        let root = self.root()?;
-        let place = place(&root)?;
-        let id = &effect.id;
-        let named = format!("{}/{}/{}", id.release, id.path, id.number);
-        let mut directory = named.clone();
-        for turn in 2.. {
-            match attempt::make_new(&root.join(&directory)) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    directory = format!("{named}.{turn}");
-                }
-                Err(error) => return Err(error),
-                Ok(()) => break,
-            }
-        }
-        let attempt = Attempt::at(root.join(&directory));
-        Ok((Handle { place, directory }, attempt))
-    }
-
-    /// Programs start elsewhere, so every path they see starts at the top.
-    fn root(&self) -> io::Result<PathBuf> {
-        std::path::absolute(&self.work_root)
     }
 
     /// Everything the supervisor needs, or how the effect ends because its settings are wrong.
@@ -362,7 +340,10 @@ impl Command {
                 return Ok(self.ended(attempt, exit).await);
             }
             match claim {
-                Some(Claim::Withdrawn) => return Ok(Outcome::Cancelled { confirmed: true }),
+                Some(Claim::Withdrawn) if stop_by.is_some() => {
+                    return Ok(Outcome::Cancelled { confirmed: true });
+                }
+                Some(Claim::Withdrawn) => return Ok(never_started()),
                 Some(Claim::Supervised(process)) if !alive => {
                     return Ok(lost(process, attempt.output(), stop_by.is_some()).await);
                 }
@@ -376,8 +357,10 @@ impl Command {
                 }
                 // Nobody claimed it, and nobody is left who would; if that is certain, nothing ran.
                 None if !alive && attempt.take(&Claim::Withdrawn).map_err(unreadable)? => {
-                    let error = "the supervisor of commands ended before it started the program";
-                    return Ok(retryable(error.into(), Value::Null));
+                    return Ok(match stop_by {
+                        Some(_) => Outcome::Cancelled { confirmed: true },
+                        None => never_started(),
+                    });
                 }
                 _ => (),
             }
@@ -478,6 +461,30 @@ async fn sweep(process: Process, mark: PathBuf) -> usize {
     .await
 }
 
+/// A directory that no attempt had before, even if another server once counted the same releases here.
+fn new_directory(root: &Path, id: &AttemptId) -> io::Result<(Handle, Attempt)> {
+    let root = whole(root)?;
+    let place = place(&root)?;
+    let named = format!("{}/{}/{}", id.release, id.path, id.number);
+    let mut directory = named.clone();
+    for turn in 2.. {
+        match attempt::make_new(&root.join(&directory)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                directory = format!("{named}.{turn}");
+            }
+            Err(error) => return Err(error),
+            Ok(()) => break,
+        }
+    }
+    let attempt = Attempt::at(root.join(&directory));
+    Ok((Handle { place, directory }, attempt))
+}
+
+/// Programs start elsewhere, so every path they see starts at the top.
+fn whole(root: &Path) -> io::Result<PathBuf> {
+    std::path::absolute(root)
+}
+
 /// The random name of a work directory, made when it is first used.
 fn place(root: &Path) -> io::Result<String> {
     let file = root.join(".place");
@@ -576,6 +583,12 @@ fn retryable(error: String, result: Value) -> Outcome {
         after: None,
         result,
     }
+}
+
+/// Nobody started the program, and nobody ever will.
+fn never_started() -> Outcome {
+    let error = "the supervisor of commands ended before it started the program";
+    retryable(error.into(), Value::Null)
 }
 
 fn unknown(error: &str) -> Outcome {

@@ -584,10 +584,7 @@ async fn what_was_stopped_before_it_started_never_starts() {
         story.is_stopped(&machine.command).await,
         Outcome::Cancelled { confirmed: true }
     );
-    assert_eq!(
-        story.goes_on(&machine.command).await,
-        Outcome::Cancelled { confirmed: true }
-    );
+    retryable(&story.goes_on(&machine.command).await);
     assert_eq!(count(&machine.file("runs")), 0);
 }
 
@@ -599,6 +596,69 @@ async fn a_program_that_ended_before_it_was_to_be_stopped_keeps_its_outcome() {
     result(&story.begins(&machine.command).await);
     let outcome = story.is_stopped(&machine.command).await;
     assert_eq!(result(&outcome)["outputs"], json!({"a": "b"}));
+}
+
+#[tokio::test]
+async fn wherever_a_server_stops_its_program_runs_exactly_once() {
+    for steps in 1..40 {
+        let machine = Machine::new();
+        fs::write(machine.file("go"), "").expect("written");
+        let story = patient(&machine);
+        {
+            let mut life = std::pin::pin!(story.begins(&machine.command));
+            for _ in 0..steps {
+                if futures::poll!(life.as_mut()).is_ready() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        let outcome = story.goes_on(&machine.command).await;
+        assert_eq!(
+            result(&outcome)["outputs"],
+            json!({"a": "b"}),
+            "after {steps} steps"
+        );
+        assert_eq!(count(&machine.file("runs")), 1, "after {steps} steps");
+        assert_eq!(
+            story.log.texts(),
+            ["before", "after"],
+            "after {steps} steps"
+        );
+    }
+}
+
+#[tokio::test]
+async fn however_early_a_supervisor_dies_its_program_runs_at_most_once() {
+    let mut unknown = 0;
+    for patience in 0..25 {
+        let machine = Machine::new();
+        let story = patient(&machine);
+        let started = machine.attempt().join("started");
+        let killing = async {
+            until("it is claimed", || started.exists()).await;
+            tokio::time::sleep(Duration::from_millis(patience / 3)).await;
+            let claim = fs::read(&started).expect("a claim");
+            let claim: Value = serde_json::from_slice(&claim).expect("JSON");
+            let supervisor = claim["supervised"]["pid"].to_string();
+            let kill = std::process::Command::new("kill")
+                .args(["-9", &supervisor])
+                .status();
+            assert!(kill.expect("kill").success());
+        };
+        let (outcome, ()) = tokio::join!(story.begins(&machine.command), killing);
+        unknown += u32::from(matches!(outcome, Outcome::Unknown { .. }));
+        assert!(matches!(
+            story.goes_on(&machine.command).await,
+            Outcome::Unknown { .. }
+        ));
+        let runs = pids(&machine.file("runs"));
+        assert!(
+            runs.len() <= 1 && runs.iter().all(|pid| !is_alive(pid)),
+            "{runs:?}"
+        );
+    }
+    assert_eq!(unknown, 25);
 }
 
 /// The server of the next test; it is killed while its command runs.

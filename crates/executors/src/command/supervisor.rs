@@ -184,14 +184,19 @@ impl Supervisor<'_> {
                     return (ending, None);
                 }
                 Ok(_) | Err(RecvTimeoutError::Timeout) => (),
-                Err(RecvTimeoutError::Disconnected) => thread::sleep(TICK),
+                // Without an exit on disk the outcome is unknown, which is true then.
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("somebody else took leave of the program");
+                }
             }
             if self.attempt.is_to_stop() {
                 let left = self.stop_all();
-                let ending = gone
-                    .iter()
-                    .take_while(|_| left == 0)
-                    .find_map(|(pid, ending)| (pid == program).then_some(ending));
+                let is_program = |(pid, ending): Gone| (pid == program).then_some(ending);
+                // Who is still there cannot be waited for.
+                let ending = match left {
+                    0 => gone.iter().find_map(is_program),
+                    _ => gone.try_iter().find_map(is_program),
+                };
                 return (
                     ending.unwrap_or(Ending::Signal("SIGKILL".into())),
                     Some(left),
