@@ -3,6 +3,7 @@
 //! Commands that run when the server ends go on under their supervisors and are taken up at the next start.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -44,7 +45,7 @@ pub(crate) fn run(args: &ServeArgs) -> Done {
         return Ok(());
     }
     let faults = faults(args.fault.as_deref())?;
-    start_logging(config.log_format);
+    start_logging(config.log_format, "info,sqlx=warn,sea_orm_migration=warn");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -62,6 +63,41 @@ pub(crate) fn supervise(directory: &Path) -> ExitCode {
 async fn serve(config: &Config, faults: Faults) -> Done {
     make_private(&config.data_dir)?;
     let store = open_store(config, faults.clone()).await?;
+    let clock = Arc::new(SystemClock);
+    let standing = stand(config, store, clock, faults, |executors| executors).await?;
+    welcome::first_administrator(&standing.engine, standing.store.as_ref(), &config.data_dir)
+        .await?;
+    output::note(format_args!("listening on http://{}", standing.address));
+    standing.answer().await
+}
+
+/// A server with everything wired together, which does not answer yet.
+pub(crate) struct Standing {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// Its engine, at work.
+    pub(crate) engine: Engine,
+    /// Its memory.
+    pub(crate) store: Arc<SqlStore>,
+    listener: TcpListener,
+    app: App,
+}
+
+impl Standing {
+    /// Answers requests until the process is asked to end.
+    pub(crate) async fn answer(self) -> Done {
+        answer_until_asked_to_end(self.listener, self.app, self.engine).await
+    }
+}
+
+/// Wires a server together around a store and a clock; `around` may wrap what acts on the outside world.
+pub(crate) async fn stand(
+    config: &Config,
+    store: Arc<SqlStore>,
+    clock: Arc<dyn Clock>,
+    faults: Faults,
+    around: impl FnOnce(Executors) -> Executors,
+) -> Result<Standing, Failure> {
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on `{}`", config.listen))?;
@@ -71,11 +107,10 @@ async fn serve(config: &Config, faults: Faults) -> Done {
         .clone()
         .unwrap_or_else(|| format!("http://{address}"));
     let callback_secret = key::read_or_make(&config.data_dir.join("callback.key"))?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let zones = TimeZoneDatabase::bundled();
     let engine = Engine::start(trainmaster_engine::Options {
         store: store.clone(),
-        executors: executors(config, public_url, callback_secret.clone())?,
+        executors: around(executors(config, public_url, callback_secret.clone())?),
         logs: store.clone(),
         clock: clock.clone(),
         zones: zones.clone(),
@@ -84,7 +119,6 @@ async fn serve(config: &Config, faults: Faults) -> Done {
     })
     .await
     .map_err(store_failure)?;
-    welcome::first_administrator(&engine, store.as_ref(), &config.data_dir).await?;
     let options = trainmaster_server::Options {
         callbacks: Some(Arc::new(move |token: &str| {
             callback::verify(token, &callback_secret)
@@ -94,18 +128,22 @@ async fn serve(config: &Config, faults: Faults) -> Done {
     let parts = Parts {
         engine: engine.clone(),
         store: store.clone(),
-        logs: store,
+        logs: store.clone(),
         clock,
         zones,
         options,
     };
-    let app = App::new(parts);
-    output::note(format_args!("listening on http://{address}"));
-    answer_until_asked_to_end(listener, app, engine).await
+    Ok(Standing {
+        address,
+        engine,
+        store,
+        listener,
+        app: App::new(parts),
+    })
 }
 
 /// Makes the data directory, for the eyes of its owner only.
-fn make_private(directory: &Path) -> anyhow::Result<()> {
+pub(crate) fn make_private(directory: &Path) -> anyhow::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     let made = builder.recursive(true).mode(0o700).create(directory);
     made.with_context(|| {
@@ -116,7 +154,8 @@ fn make_private(directory: &Path) -> anyhow::Result<()> {
     })
 }
 
-async fn open_store(config: &Config, faults: Faults) -> Result<Arc<SqlStore>, Failure> {
+/// Opens the store of a data directory that is there.
+pub(crate) async fn open_store(config: &Config, faults: Faults) -> Result<Arc<SqlStore>, Failure> {
     let mut options = trainmaster_store::Options::new(&config.database);
     options.faults = faults;
     Ok(Arc::new(
@@ -210,11 +249,11 @@ fn asked_to_end() -> Result<impl Future<Output = &'static str>, Failure> {
 }
 
 /// Logs to standard error; `TRAINMASTER_LOG` chooses what, for example `debug` or `trainmaster_engine=trace`.
-fn start_logging(format: LogFormat) {
+pub(crate) fn start_logging(format: LogFormat, usual: &str) {
     use std::io::IsTerminal as _;
     use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_env("TRAINMASTER_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,sea_orm_migration=warn"));
+    let filter =
+        EnvFilter::try_from_env("TRAINMASTER_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
