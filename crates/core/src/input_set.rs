@@ -19,6 +19,7 @@ pub struct InputSetSpec {
     pub values: BTreeMap<String, Value>,
     /// What it is for.
     #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 10000))]
     pub description: String,
     /// Whether it is a starting point to copy from rather than a set to use as it is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -189,8 +189,8 @@ const PATTERN_BYTES_MAX: usize = 1_000;
 /// How large a pattern may grow when it is made ready, in bytes.
 const PATTERN_SIZE_MAX: usize = 256 * 1024;
 
-/// Whether a text can be a name in expressions: a letter or `_`, then letters, digits and `_`, at most 63 characters.
-pub(crate) fn is_identifier(text: &str) -> bool {
+/// Why a text cannot be a name in expressions: a letter or `_`, then letters, digits and `_`, at most 63 characters.
+pub(crate) fn name_refusal(text: &str) -> Option<String> {
     const WORDS: [&str; 25] = [
         "true",
         "false",
@@ -219,10 +219,19 @@ pub(crate) fn is_identifier(text: &str) -> bool {
         "always",
     ];
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    (1..=63).contains(&text.len())
+    let fits = (1..=63).contains(&text.len())
         && text.bytes().all(letter)
-        && !text.starts_with(|first: char| first.is_ascii_digit())
-        && !WORDS.contains(&text)
+        && !text.starts_with(|first: char| first.is_ascii_digit());
+    let text = shortened(text);
+    match fits {
+        false => Some(format!(
+            "`{text}` is not a name of 1 to 63 letters, digits and `_` that starts with no digit"
+        )),
+        true if WORDS.contains(&text.as_str()) => {
+            Some(format!("`{text}` is a word of the language of expressions"))
+        }
+        true => None,
+    }
 }
 
 impl InputDeclaration {
@@ -384,11 +393,7 @@ impl InputDeclaration {
 
     /// Checks the declaration itself.
     pub(crate) fn check_itself(&self, at: &At<'_>, faults: &mut Faults) {
-        if !is_identifier(&self.name) {
-            let message = format!(
-                "`{}` is not a name of letters, digits and `_` that starts with no digit",
-                shortened(&self.name)
-            );
+        if let Some(message) = name_refusal(&self.name) {
             faults.add(&at.key("name"), message);
         }
         let kind = self.input_type.as_str();
@@ -400,9 +405,11 @@ impl InputDeclaration {
                 None,
             );
         }
+        let mut sound = self.clone();
         if let Some(pattern) = &self.pattern {
             if let Err(message) = compile_pattern(pattern) {
                 faults.add(&at.key("pattern"), message);
+                sound.pattern = None;
             } else if self.element_type().expression_type() != Type::String {
                 faults.field(
                     at,
@@ -415,7 +422,7 @@ impl InputDeclaration {
         self.check_own_range(at, faults);
         let bare = InputDeclaration {
             allowed: None,
-            ..self.clone()
+            ..sound.clone()
         };
         if let Some(allowed) = &self.allowed {
             let at = at.key("allowed");
@@ -450,7 +457,7 @@ impl InputDeclaration {
                     &at,
                     "a default is a plain value: compute in `variables` instead",
                 );
-            } else if let Err(message) = self.check(default) {
+            } else if let Err(message) = sound.check(default) {
                 faults.add(&at, message);
             }
         }
@@ -686,4 +693,289 @@ fn broken_rules(rules: &[InputRule], inputs: &BTreeMap<String, InputValue>) -> V
         });
     }
     problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use trainmaster_expr::Condition;
+
+    fn declarations(value: Value) -> Vec<InputDeclaration> {
+        serde_json::from_value(value).expect("declarations")
+    }
+
+    fn declaration(value: Value) -> InputDeclaration {
+        serde_json::from_value(value).expect("a declaration")
+    }
+
+    fn values(value: Value) -> BTreeMap<String, Value> {
+        serde_json::from_value(value).expect("values by name")
+    }
+
+    fn rule(condition: &str, message: &str) -> InputRule {
+        InputRule {
+            condition: Condition::parse(condition).expect("a condition"),
+            message: message.into(),
+        }
+    }
+
+    fn texts(problems: &[FieldProblem]) -> Vec<String> {
+        problems
+            .iter()
+            .map(|problem| format!("{}: {}", problem.field, problem.message))
+            .collect()
+    }
+
+    #[test]
+    fn the_strongest_layer_that_has_a_value_counts() {
+        let declared = declarations(json!([
+            {"name": "a", "default": "default"},
+            {"name": "b", "default": "default"},
+            {"name": "c", "default": "default"},
+            {"name": "d", "default": "default"},
+            {"name": "e"},
+        ]));
+        let set = values(json!({"b": "set", "c": "set", "d": "set"}));
+        let release = values(json!({"c": "release", "d": null}));
+        let layers = [(Origin::InputSet, &set), (Origin::Release, &release)];
+        let inputs = resolve(&declared, &[], &layers).expect("inputs");
+        let told: Vec<String> = inputs
+            .iter()
+            .map(|(name, input)| format!("{name} = {} from {:?}", input.value, input.origin))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                r#"a = "default" from Default"#,
+                r#"b = "set" from InputSet"#,
+                r#"c = "release" from Release"#,
+                r#"d = "set" from InputSet"#,
+                "e = null from Default",
+            ],
+        );
+    }
+
+    #[test]
+    fn everything_wrong_is_listed_at_once() {
+        let declared = declarations(json!([
+            {"name": "version", "required": true, "pattern": "^\\d+\\.\\d+$"},
+            {"name": "ticket", "required": true},
+            {"name": "environment", "allowed": ["DEV", "QA", "PROD1"]},
+            {"name": "count", "type": "number", "min": 1, "max": 3},
+            {"name": "title", "required": true},
+        ]));
+        let given = values(
+            json!({"version": "1.x", "environment": "PROD", "count": 4, "enviroment": "QA", "title": " "}),
+        );
+        let problems = resolve(&declared, &[], &[(Origin::Release, &given)]).expect_err("problems");
+        assert_eq!(
+            texts(&problems),
+            [
+                "inputs.enviroment: the process has no such input (did you mean `environment`?)",
+                "inputs.version: `1.x` does not match the pattern `^\\d+\\.\\d+$`",
+                "inputs.ticket: a value is needed: a text",
+                "inputs.environment: `PROD` is not allowed, expected `DEV`, `QA` or `PROD1` (did you mean `PROD1`?)",
+                "inputs.count: the value must be at most 3",
+                "inputs.title: a value is needed, and the text is empty",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_rule_speaks_once_every_value_fits() {
+        let declared = declarations(
+            json!([{"name": "from", "required": true}, {"name": "to", "required": true}]),
+        );
+        let rules = [
+            rule("inputs.from != inputs.to", "source and target must differ"),
+            rule("from.startsWith('v')", "the source is a version"),
+        ];
+        let same = values(json!({"from": "x", "to": "x"}));
+        let problems =
+            resolve(&declared, &rules, &[(Origin::Release, &same)]).expect_err("problems");
+        assert_eq!(
+            texts(&problems),
+            [
+                "inputs: source and target must differ",
+                "inputs: the source is a version"
+            ]
+        );
+        let missing = values(json!({"from": "x"}));
+        let problems =
+            resolve(&declared, &rules, &[(Origin::Release, &missing)]).expect_err("problems");
+        assert_eq!(texts(&problems), ["inputs.to: a value is needed: a text"]);
+        let fine = values(json!({"from": "v1", "to": "v2"}));
+        assert!(resolve(&declared, &rules, &[(Origin::Release, &fine)]).is_ok());
+    }
+
+    #[test]
+    fn a_value_is_of_its_type_and_in_its_one_form() {
+        for (input_type, value, normal) in [
+            ("string", json!("a\nb"), json!("a\nb")),
+            ("number", json!(1.5), json!(1.5)),
+            ("boolean", json!(false), json!(false)),
+            ("duration", json!("90m"), json!("1h30m")),
+            (
+                "service",
+                json!("payment-service"),
+                json!("payment-service"),
+            ),
+            ("object", json!({"a": [1]}), json!({"a": [1]})),
+            ("list", json!([1, "a"]), json!([1, "a"])),
+        ] {
+            let declared = declaration(json!({"name": "x", "type": input_type}));
+            assert_eq!(declared.check(&value), Ok(normal), "{input_type}");
+        }
+        for (input_type, value, message) in [
+            (
+                "string",
+                json!(1.0),
+                "expected a text, found the number `1.0`: put it in quotes",
+            ),
+            (
+                "number",
+                json!("1"),
+                "expected a number, found a text: leave the quotes out",
+            ),
+            (
+                "boolean",
+                json!("yes"),
+                "expected true or false, found a text: leave the quotes out",
+            ),
+            ("list", json!("a"), "expected a list, found a text"),
+            (
+                "duration",
+                json!(5),
+                "expected a duration such as `1h30m`, found the number `5`",
+            ),
+            (
+                "duration",
+                json!("5"),
+                "the duration `5` needs a unit, such as `5s`, `5m` or `5h`",
+            ),
+            (
+                "team",
+                json!("QA"),
+                "`QA` is not a name of 1 to 63 lower-case letters, digits and inner dashes",
+            ),
+            (
+                "string",
+                json!("a\u{202e}b"),
+                "the text holds the control character U+202E",
+            ),
+            (
+                "string",
+                json!("x ${secrets.TOKEN}"),
+                "a value cannot name secrets: only the definition can",
+            ),
+            (
+                "object",
+                json!({"a": ["${secrets.TOKEN}"]}),
+                "a value cannot name secrets: only the definition can",
+            ),
+            (
+                "string",
+                json!("x".repeat(70_000)),
+                "the value is longer than 65536 bytes",
+            ),
+        ] {
+            let declared = declaration(json!({"name": "x", "type": input_type}));
+            assert_eq!(
+                declared.check(&value),
+                Err(message.to_owned()),
+                "{input_type} {value}"
+            );
+        }
+    }
+
+    #[test]
+    fn constraints_of_a_list_speak_of_its_elements_and_their_number() {
+        let declared = declaration(json!({
+            "name": "x", "type": "list", "items": "string", "allowed": ["alpha", "beta"], "pattern": "a$", "min": 1, "max": 2,
+        }));
+        assert_eq!(declared.check(&json!(["alpha"])), Ok(json!(["alpha"])));
+        for (value, message) in [
+            (json!([]), "the number of elements must be at least 1"),
+            (
+                json!(["alpha", "beta", "alpha"]),
+                "the number of elements must be at most 2",
+            ),
+            (
+                json!(["gamma"]),
+                "`gamma` is not allowed, expected `alpha` or `beta`",
+            ),
+            (
+                json!(["alpha", 1]),
+                "element 2: expected a text, found the number `1`: put it in quotes",
+            ),
+        ] {
+            assert_eq!(declared.check(&value), Err(message.to_owned()), "{value}");
+        }
+        let durations = declaration(
+            json!({"name": "x", "type": "duration", "min": "1m", "max": "1h", "allowed": ["60s", "2h"]}),
+        );
+        assert_eq!(durations.check(&json!("1m")), Ok(json!("1m")));
+        assert_eq!(
+            durations.check(&json!("2h")),
+            Err("the value must be at most 1h".to_owned())
+        );
+    }
+
+    #[test]
+    fn text_from_a_command_line_becomes_the_declared_type() {
+        for (input_type, items, text, value) in [
+            ("string", None, "1.0", json!("1.0")),
+            ("number", None, "1.50", json!(1.5)),
+            ("number", None, "-3", json!(-3)),
+            ("boolean", None, "true", json!(true)),
+            ("duration", None, "30m", json!("30m")),
+            ("list", None, "a, b,c", json!(["a", "b", "c"])),
+            ("list", Some("number"), "1,2", json!([1, 2])),
+            ("list", None, r#"["a", 1]"#, json!(["a", 1])),
+            ("list", None, "[a, b]", json!(["a", "b"])),
+            ("list", None, "", json!([])),
+            ("object", None, r#"{"a": 1}"#, json!({"a": 1})),
+            (
+                "object",
+                None,
+                "{a: 1, b: [x]}",
+                json!({"a": 1, "b": ["x"]}),
+            ),
+        ] {
+            let declared = declaration(json!({"name": "x", "type": input_type, "items": items}));
+            assert_eq!(declared.from_text(text), Ok(value), "{input_type} {text}");
+        }
+        for (input_type, text, message) in [
+            ("number", "ten", "`ten` is not a number"),
+            ("boolean", "yes", "`yes` is neither `true` nor `false`"),
+            (
+                "object",
+                "a",
+                "expected an object as JSON or YAML, found a text",
+            ),
+        ] {
+            let declared = declaration(json!({"name": "x", "type": input_type}));
+            assert_eq!(
+                declared.from_text(text),
+                Err(message.to_owned()),
+                "{input_type} {text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_would_grow_too_large_is_refused() {
+        let declared = declaration(json!({"name": "x", "pattern": "((a{100}){100}){100}"}));
+        let message = declared.check(&json!("a")).expect_err("a problem");
+        assert!(
+            message.starts_with("the pattern cannot be read: "),
+            "{message}"
+        );
+        let evil = declaration(json!({"name": "x", "pattern": "^(a+)+$"}));
+        assert!(
+            evil.check(&json!(format!("{}b", "a".repeat(5_000))))
+                .is_err()
+        );
+    }
 }

@@ -45,9 +45,9 @@ pub struct ProcessSpec {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RuleSpec {
     /// What must hold, for example `inputs.source != inputs.target`.
-    #[schemars(extend("format" = "trainmaster-condition"))]
     pub condition: String,
     /// What to tell the person when it does not.
+    #[schemars(length(min = 1, max = 1000))]
     pub message: String,
 }
 
@@ -59,9 +59,11 @@ pub struct PhaseSpec {
     pub id: Name,
     /// Its name for people; the id if absent.
     #[serde(default)]
+    #[schemars(length(max = 200))]
     pub name: Option<String>,
     /// What it is for.
     #[serde(default)]
+    #[schemars(length(max = 10000))]
     pub description: String,
     /// Who is responsible by default: `user:NAME`, `team:NAME`, `role:NAME`.
     #[serde(default)]
@@ -71,7 +73,6 @@ pub struct PhaseSpec {
     pub variables: BTreeMap<String, Value>,
     /// Runs only if this holds; otherwise it is skipped.
     #[serde(default)]
-    #[schemars(extend("format" = "trainmaster-condition"))]
     pub when: Option<String>,
     /// What its failure means to the release.
     #[serde(default)]
@@ -117,12 +118,13 @@ pub struct ActivitySpec {
     pub id: Name,
     /// Its name for people; the id if absent.
     #[serde(default)]
+    #[schemars(length(max = 200))]
     pub name: Option<String>,
     /// What it is for.
     #[serde(default)]
+    #[schemars(length(max = 10000))]
     pub description: String,
     /// What it does.
-    #[schemars(extend("format" = "trainmaster-uses"))]
     pub uses: String,
     /// The settings of what it does; values may use `${…}`.
     #[serde(default)]
@@ -132,7 +134,6 @@ pub struct ActivitySpec {
     pub depends_on: Vec<String>,
     /// Runs only if this holds; otherwise it is skipped.
     #[serde(default)]
-    #[schemars(extend("format" = "trainmaster-condition"))]
     pub when: Option<String>,
     /// Who is responsible by default; the phase's owners if absent.
     #[serde(default)]
@@ -166,6 +167,7 @@ pub struct ActivitySpec {
     pub may_ignore: bool,
     /// Where the recovery is described; shown when it fails.
     #[serde(default)]
+    #[schemars(length(max = 2000))]
     pub runbook: Option<String>,
     /// Runs once for each element of this list.
     #[serde(default)]

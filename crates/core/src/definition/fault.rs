@@ -208,7 +208,8 @@ pub(crate) fn closest<'a>(
     if written.len() > 64 {
         return None;
     }
-    let distance_max = (written.chars().count() / 3).max(1);
+    let length = written.chars().count();
+    let distance_max = (length / 3).max(1).min(length.saturating_sub(1));
     known
         .into_iter()
         .filter(|word| *word != written)
@@ -235,7 +236,12 @@ pub(crate) fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
 
 /// A text short enough for a message.
 pub(crate) fn shortened(text: &str) -> String {
-    let mut short: String = text.chars().take(60).collect();
+    shortened_to(text, 60)
+}
+
+/// A text of at most so many characters.
+pub(crate) fn shortened_to(text: &str, length_max: usize) -> String {
+    let mut short: String = text.chars().take(length_max).collect();
     if short.len() < text.len() {
         short.push('…');
     }
@@ -271,7 +277,8 @@ mod tests {
         assert_eq!(closest("Inputs", known).as_deref(), Some("inputs"));
         assert_eq!(closest("variabels", known).as_deref(), Some("variables"));
         assert_eq!(closest("gates", known), None);
-        assert_eq!(closest("a", ["b"]).as_deref(), Some("b"));
+        assert_eq!(closest("a", ["b"]), None);
+        assert_eq!(closest("yy", ["y"]).as_deref(), Some("y"));
     }
 
     #[test]

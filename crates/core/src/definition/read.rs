@@ -5,7 +5,11 @@ use std::fmt;
 
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
-use serde_saphyr::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy, budget};
+use serde_saphyr::{
+    DuplicateKeyPolicy, MergeKeyPolicy, MessageFormatter, NonFiniteFloatPolicy, budget,
+};
+
+use super::fault::{shortened, shortened_to};
 
 /// The longest text that is read, in bytes.
 pub(crate) const TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -21,6 +25,8 @@ const DOCUMENTS_MAX: usize = 1_000;
 pub(crate) struct Unreadable {
     pub(crate) message: String,
     pub(crate) place: Option<(u32, u32)>,
+    /// Whether it is not even written in the notation it was taken for.
+    is_syntax: bool,
 }
 
 impl Unreadable {
@@ -28,6 +34,7 @@ impl Unreadable {
         Unreadable {
             message: message.into(),
             place: None,
+            is_syntax: false,
         }
     }
 }
@@ -57,10 +64,15 @@ pub(crate) fn documents(text: &str) -> Result<(Notation, Vec<Value>), Unreadable
         .as_bytes()
         .first()
     {
-        Some(b'{') => json(text).map(|value| (Notation::Json, vec![value])),
-        Some(b'[') => match json(text)? {
-            Value::Array(documents) => Ok((Notation::JsonList, documents)),
-            other => Ok((Notation::Json, vec![other])),
+        Some(b'{' | b'[') => match json(text) {
+            Ok(Value::Array(documents)) => Ok((Notation::JsonList, documents)),
+            Ok(other) => Ok((Notation::Json, vec![other])),
+            // YAML may start with a brace too.
+            Err(unreadable) if unreadable.is_syntax => match yaml(text) {
+                Ok(documents) => Ok((Notation::Yaml, documents)),
+                Err(_) => Err(unreadable),
+            },
+            Err(unreadable) => Err(unreadable),
         },
         _ => yaml(text).map(|documents| (Notation::Yaml, documents)),
     }
@@ -96,14 +108,27 @@ fn yaml(text: &str) -> Result<Vec<Value>, Unreadable> {
         .map_err(|error| yaml_error(&error))
 }
 
-/// What is wrong with a YAML text, in our words where the parser's speak of its settings.
+/// What is wrong with a YAML text, and where.
 fn yaml_error(error: &serde_saphyr::Error) -> Unreadable {
+    let error = error.without_snippet();
+    let place = error
+        .location()
+        .map(|location| (number(location.line()), number(location.column())));
+    Unreadable {
+        message: yaml_message(error),
+        place: place.filter(|(line, _)| *line > 0),
+        is_syntax: true,
+    }
+}
+
+/// What is wrong with a YAML text, in our words where the parser's speak of its settings.
+fn yaml_message(error: &serde_saphyr::Error) -> String {
     use serde_saphyr::Error as E;
     use serde_saphyr::budget::BudgetBreach;
-    let error = error.without_snippet();
-    let message = match error {
+    match error {
+        E::AliasError { error, .. } => yaml_message(error),
         E::DuplicateMappingKey { key: Some(key), .. } => {
-            format!("the field `{key}` is there twice")
+            format!("the field `{}` is there twice", shortened(key))
         }
         E::DuplicateMappingKey { key: None, .. } => "a field is there twice".to_owned(),
         E::MergeKeyNotAllowed { .. } => {
@@ -130,17 +155,14 @@ fn yaml_error(error: &serde_saphyr::Error) -> Unreadable {
             format!("`{value}` is not a finite number; quote it if it is a text")
         }
         other => {
-            let text = other.render_with_formatter(&serde_saphyr::UserMessageFormatter);
+            let text = serde_saphyr::UserMessageFormatter.format_message(other);
             let text = text.lines().next().unwrap_or_default();
-            format!("this is not valid YAML: {text}")
+            // The scanner looks ahead and has a limit of its own, which it does not tell apart from bad syntax.
+            match text.contains("recursion limit") {
+                true => format!("lists and objects are nested deeper than {NESTING_MAX}"),
+                false => format!("this is not valid YAML: {}", shortened_to(text, 200)),
+            }
         }
-    };
-    let place = error
-        .location()
-        .map(|location| (number(location.line()), number(location.column())));
-    Unreadable {
-        message,
-        place: place.filter(|(line, _)| *line > 0),
     }
 }
 
@@ -172,14 +194,16 @@ pub(crate) fn json(text: &str) -> Result<Value, Unreadable> {
         let position = format!(" at line {} column {}", error.line(), error.column());
         let text = error.to_string();
         let text = text.strip_suffix(&position).unwrap_or(&text);
-        let message = match error.classify() {
-            serde_json::error::Category::Data => text.to_owned(),
-            _ => format!("this is not valid JSON: {text}"),
+        let is_syntax = error.classify() != serde_json::error::Category::Data;
+        let message = match is_syntax {
+            true => format!("this is not valid JSON: {text}"),
+            false => text.to_owned(),
         };
         let place = (number(error.line()), number(error.column()));
         Unreadable {
             message,
             place: (place.0 > 0).then_some((place.0, place.1.max(1))),
+            is_syntax,
         }
     })
 }
@@ -272,7 +296,8 @@ impl<'de> Visitor<'de> for Strict<'_> {
         while let Some(name) = access.next_key::<String>()? {
             if fields.contains_key(&name) {
                 return Err(de::Error::custom(format!(
-                    "the field `{name}` is there twice"
+                    "the field `{}` is there twice",
+                    shortened(&name)
                 )));
             }
             fields.insert(name, access.next_value_seed(below)?);

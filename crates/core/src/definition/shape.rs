@@ -210,8 +210,8 @@ impl Format {
     }
 
     /// What is wrong with a text, and where in it.
-    fn refusal(self, text: &str) -> Option<(usize, String, Option<String>)> {
-        let whole = |message: String| Some((0, message, None));
+    fn refusal(self, text: &str) -> Option<(Option<usize>, String, Option<String>)> {
+        let whole = |message: String| Some((None, message, None));
         match self {
             Format::Name => whole(text.parse::<Name>().err()?.to_string()),
             Format::Owner => whole(text.parse::<Owner>().err()?.to_string()),
@@ -226,7 +226,7 @@ impl Format {
             }
             Format::Condition => {
                 let error = Condition::parse(text).err()?;
-                Some((error.offset, error.message, error.suggestion))
+                Some((Some(error.offset), error.message, error.suggestion))
             }
         }
     }
@@ -337,8 +337,10 @@ fn check_text(
     if format != Format::Condition && text.contains("${") {
         return faults.add(at, "this field does not take `${…}`");
     }
-    if let Some((offset, message, suggestion)) = format.refusal(text) {
-        faults.within(at, offset, message, suggestion);
+    match format.refusal(text) {
+        Some((Some(offset), message, suggestion)) => faults.within(at, offset, message, suggestion),
+        Some((None, message, suggestion)) => faults.suggest(at, message, suggestion),
+        None => (),
     }
 }
 
@@ -349,6 +351,7 @@ fn check_object(
     expressions: &Expressions<'_>,
     faults: &mut Faults,
 ) {
+    let mut misspelt = Vec::new();
     for (name, value) in object {
         match fields.known.get(name).or(fields.rest.as_ref()) {
             Some(shape) => check(shape, value, &at.key(name), expressions, faults),
@@ -359,15 +362,13 @@ fn check_object(
                 if suggestion.is_none() && fields.known.len() <= 12 {
                     message.push_str(&format!(", expected {}", one_of(known())));
                 }
+                misspelt.extend(suggestion.clone());
                 faults.field(at, name, message, suggestion);
             }
         }
     }
-    for name in fields
-        .required
-        .iter()
-        .filter(|name| !object.contains_key(*name))
-    {
+    let given = |name: &String| object.contains_key(name) || misspelt.contains(name);
+    for name in fields.required.iter().filter(|name| !given(name)) {
         faults.add(at, format!("missing field `{name}`"));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `order` finds cycles, `sight` knows which names an expression sees from where it stands, `settings` checks `with`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use trainmaster_expr::{Condition, Error, Template, Type};
@@ -12,7 +12,7 @@ use crate::definition::Problem;
 use crate::definition::fault::{At, Fault, Faults, closest, one_of, shortened};
 use crate::duration::Duration;
 use crate::ids::ActivityPath;
-use crate::inputs::{InputDeclaration, is_identifier};
+use crate::inputs::{InputDeclaration, name_refusal};
 use crate::process::{ActivitySpec, PhaseSpec, ProcessSpec, RetrySpec};
 use crate::uses::ActivityType;
 
@@ -45,7 +45,7 @@ pub(crate) fn compile_faults(spec: &ProcessSpec, digest: String) -> Result<Plan,
     let mut compiler = Compiler {
         inputs: &inputs,
         outline: &outline,
-        templates: HashMap::new(),
+        templates: BTreeMap::new(),
         faults,
     };
     let plan = compiler.process(spec, &at, digest);
@@ -397,7 +397,7 @@ struct Compiler<'a> {
     inputs: &'a BTreeMap<String, Type>,
     outline: &'a Outline,
     /// Texts that have been read; the same one often comes again.
-    templates: HashMap<String, Result<Template, Error>>,
+    templates: BTreeMap<String, Result<Template, Error>>,
     faults: Faults,
 }
 
@@ -557,11 +557,6 @@ impl<'a> Compiler<'a> {
             ..sight.clone()
         };
         let uses = self.uses(&activity.uses, &at.key("uses"));
-        let conditional = Sight {
-            outcome: true,
-            ..sight.clone()
-        };
-        let when = self.optional_condition(activity.when.as_deref(), &conditional, &at.key("when"));
         let (for_each, item) = self.for_each(activity, &sight, at);
         let sight = Sight {
             item,
@@ -569,6 +564,15 @@ impl<'a> Compiler<'a> {
             ..sight
         };
         let (variables, types) = self.variables(&activity.variables, &sight, &at.key("variables"));
+        // A condition is judged before there are items, or item by item; what is computed per item is not there yet.
+        let mut conditional = Sight {
+            outcome: true,
+            ..sight.clone()
+        };
+        if activity.for_each.is_none() {
+            conditional.layers.push(&types);
+        }
+        let when = self.optional_condition(activity.when.as_deref(), &conditional, &at.key("when"));
         let mut sight = sight;
         sight.layers.push(&types);
         let with = self.settings(uses, activity, &sight, at);
@@ -653,13 +657,7 @@ impl<'a> Compiler<'a> {
         }
         if let Some(uses) = uses {
             let settings = Value::Object(activity.with.clone().into_iter().collect());
-            // Without `with`, what is missing is missing from the activity.
-            let at_settings = if activity.with.is_empty() {
-                at
-            } else {
-                &at_with
-            };
-            settings::check(uses, &settings, &types, at_settings, &mut self.faults);
+            settings::check(uses, &settings, &types, &at_with, &mut self.faults);
         }
         with
     }
@@ -711,14 +709,10 @@ impl<'a> Compiler<'a> {
     ) -> (Vec<(String, ValueTemplate)>, BTreeMap<String, Type>) {
         let names: Vec<&str> = written.keys().map(String::as_str).collect();
         for name in &names {
-            if !is_identifier(name) {
-                let message = format!(
-                    "`{}` is not a name of letters, digits and `_` that starts with no digit",
-                    shortened(name)
-                );
-                self.faults.field(at, name, message, None);
-            } else if ROOTS.contains(name) {
-                self.faults.field(at, name, reserved(name), None);
+            match name_refusal(name) {
+                Some(message) => self.faults.field(at, name, message, None),
+                None if ROOTS.contains(name) => self.faults.field(at, name, reserved(name), None),
+                None => (),
             }
         }
         let dependencies: Vec<Vec<usize>> = written
@@ -801,11 +795,7 @@ impl<'a> Compiler<'a> {
     ) -> BTreeMap<String, ValueTemplate> {
         let mut outputs = BTreeMap::new();
         for (name, value) in written {
-            if !is_identifier(name) {
-                let message = format!(
-                    "`{}` is not a name of letters, digits and `_` that starts with no digit",
-                    shortened(name)
-                );
+            if let Some(message) = name_refusal(name) {
                 self.faults.field(at, name, message, None);
             }
             let (template, _) = self.value(value, sight, &at.key(name), &mut BTreeMap::new());
@@ -938,7 +928,17 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn report(&mut self, at: &At<'_>, errors: Vec<Error>) {
+    fn report(&mut self, at: &At<'_>, mut errors: Vec<Error>) {
+        // `phases.sign-off` reads as a difference; what follows from that misreading helps nobody.
+        let is_misread = |error: &Error| {
+            error
+                .suggestion
+                .as_ref()
+                .is_some_and(|text| text.contains("[\""))
+        };
+        if errors.iter().any(is_misread) {
+            errors.retain(is_misread);
+        }
         for error in errors {
             self.faults
                 .within(at, error.offset, error.message, error.suggestion);

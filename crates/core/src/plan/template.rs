@@ -210,3 +210,78 @@ fn fill_text(text: &str, secrets: &BTreeMap<String, String>) -> Result<String, S
     }
     Ok(filled)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn evaluate(template: Value, values: Value) -> Result<Value, String> {
+        let template = ValueTemplate::parse(&template).expect("a template");
+        let names = serde_json::from_value(values).expect("values by name");
+        template
+            .evaluate(&Values {
+                names,
+                ..Values::default()
+            })
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_text_of_a_value_is_evaluated_and_the_rest_stays() {
+        assert_eq!(
+            evaluate(
+                json!({"run": ["a", "${n}", "v${n}", "$${n}"], "deep": [{"x": "${list}"}], "plain": 1}),
+                json!({"n": 3, "list": [1, 2]}),
+            ),
+            Ok(json!({"run": ["a", 3, "v3", "${n}"], "deep": [{"x": [1, 2]}], "plain": 1})),
+        );
+    }
+
+    #[test]
+    fn a_secret_stays_a_name_until_an_executor_fills_it_in() {
+        let settings = evaluate(
+            json!({"env": {"T": "Bearer ${secrets.TOKEN} for ${user}", "P": "${secrets[\"git-hub\"]}"}}),
+            json!({"user": "maria"}),
+        );
+        let settings = settings.expect("settings");
+        assert_eq!(
+            settings,
+            json!({"env": {"T": "Bearer ${secrets.TOKEN} for maria", "P": "${secrets.git-hub}"}})
+        );
+        assert_eq!(
+            secret_names(&settings).into_iter().collect::<Vec<_>>(),
+            ["TOKEN", "git-hub"]
+        );
+        let mut secrets = BTreeMap::from([("TOKEN".to_owned(), "s3cret".to_owned())]);
+        assert_eq!(
+            fill_secrets(&settings, &secrets),
+            Err("the secret `git-hub` does not exist".to_owned())
+        );
+        secrets.insert("git-hub".into(), "${secrets.TOKEN}".into());
+        assert_eq!(
+            fill_secrets(&settings, &secrets),
+            Ok(json!({"env": {"T": "Bearer s3cret for maria", "P": "${secrets.TOKEN}"}})),
+        );
+    }
+
+    #[test]
+    fn a_value_cannot_name_a_secret() {
+        for (template, values) in [
+            (json!("${user}"), json!({"user": "${secrets.TOKEN}"})),
+            (
+                json!("${user} ${secrets.A}"),
+                json!({"user": "${secrets.TOKEN}"}),
+            ),
+            (json!("$${${user}"), json!({"user": "secrets.TOKEN}"})),
+            (json!("${all}"), json!({"all": {"x": ["${secrets.TOKEN}"]}})),
+            (json!("$${secrets.TOKEN}"), json!({})),
+        ] {
+            let refused = evaluate(template.clone(), values).expect_err("a refusal");
+            assert_eq!(
+                refused, "a value holds `${secrets.`, which only the definition itself may write",
+                "{template}"
+            );
+        }
+    }
+}

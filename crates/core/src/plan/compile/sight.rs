@@ -6,9 +6,10 @@
 //! | global `variables` | one another |
 //! | `when` of a phase | `phase`, phases upstream, `success()`, `failure()`, `always()` |
 //! | `variables` of a phase | `phase`, phases upstream, one another |
-//! | `when` and `forEach` of an activity | variables of its phase, `phase`, `activity`, phases and siblings upstream |
+//! | `forEach` of an activity | variables of its phase, `phase`, `activity`, phases and siblings upstream |
 //! | `variables` of an activity | these, `item` and `index` with `forEach`, one another |
-//! | `with` | these, and `secrets.NAME` where the type acts outside |
+//! | `when` of an activity | these but no variables of an activity with `forEach`, `success()`, `failure()`, `always()` |
+//! | `with` | all these variables, and `secrets.NAME` where the type acts outside |
 //! | `outputs` of an activity | these without secrets, and `result` |
 //! | `outputs` of the process | all phases |
 
@@ -163,7 +164,7 @@ impl<'a> Sight<'a> {
     fn named(&self, root: &str) -> Option<Type> {
         let text = || Type::String;
         match root {
-            "inputs" => self.inputs.map(|inputs| object(inputs)),
+            "inputs" => self.inputs.map(object),
             "vars" if self.release => {
                 let mut all = BTreeMap::new();
                 for layer in &self.layers {
