@@ -1,12 +1,12 @@
 //! What waits for somebody: activities that need one of the owners a viewer stands for.
 
-use sea_orm::sea_query::{Cond, Expr, ExprTrait as _, JoinType, Order, Query};
+use sea_orm::sea_query::{Cond, Expr, ExprTrait as _, JoinType, Order, Query, SelectStatement};
 use trainmaster_core::ids::{Name, Owner, ReleaseId};
 use trainmaster_core::release::{Activity, Release};
 use trainmaster_engine::ports::StoreError;
 
 use super::releases::organization_text;
-use super::{Page, PageRequest, ReadError, column, holding};
+use super::{Page, PageRequest, ReadError, column, holding, one_more};
 use crate::SqlStore;
 use crate::error::unreadable;
 
@@ -32,43 +32,16 @@ impl SqlStore {
         organizations: Option<&[Option<Name>]>,
         page: &PageRequest,
     ) -> Result<Page<InboxItem>, ReadError> {
-        let (release, position): (i64, i64) = page.key(INBOX)?.unwrap_or((-1, -1));
+        let last = page.key(INBOX)?.unwrap_or((-1, -1));
         if owners.is_empty() {
             return Ok(Page {
                 items: Vec::new(),
                 next: None,
             });
         }
-        let mut meant = Cond::any();
-        for owner in owners {
-            meant = meant.add(needs().like(holding(&format!(" {owner} "))));
-        }
-        let here = Expr::tuple([
-            Expr::col(("activity", "release")),
-            Expr::col(("activity", "position")),
-        ]);
-        let limit = u64::try_from(page.limit()).expect("a page is small") + 1;
-        let mut select = Query::select();
-        select
-            .column(("activity", "release"))
-            .column(("activity", "position"))
-            .expr_as(Expr::col(("activity", "body")), "activity")
-            .expr_as(Expr::col(("release", "body")), "body")
-            .from("activity")
-            .join(JoinType::CrossJoin, "release", Cond::all())
-            .and_where(Expr::col(("release", "id")).eq(Expr::col(("activity", "release"))))
-            // The words of the partial index, which a bound value would not match.
-            .and_where(Expr::cust("needs <> ''"))
-            .and_where(here.gt(Expr::tuple([Expr::val(release), Expr::val(position)])))
-            .cond_where(meant)
-            .order_by(("activity", "release"), Order::Asc)
-            .order_by(("activity", "position"), Order::Asc)
-            .limit(limit);
-        if let Some(organizations) = organizations {
-            let texts = organizations.iter().map(organization_text);
-            select.and_where(Expr::col(("release", "organization")).is_in(texts));
-        }
-        let rows = self.rows(&select).await?;
+        let rows = self
+            .rows(&waiting(owners, organizations, last, page.limit()))
+            .await?;
         let items: Vec<InboxItem> = rows.iter().map(item).collect::<Result<_, _>>()?;
         Ok(Page::cut(items, page.limit(), INBOX, |item| {
             (
@@ -77,6 +50,44 @@ impl SqlStore {
             )
         }))
     }
+}
+
+/// Activities that need one of the owners, after the last one of the page before.
+pub(super) fn waiting(
+    owners: &[Owner],
+    organizations: Option<&[Option<Name>]>,
+    (release, position): (i64, i64),
+    limit: usize,
+) -> SelectStatement {
+    let mut meant = Cond::any();
+    for owner in owners {
+        meant = meant.add(needs().like(holding(&format!(" {owner} "))));
+    }
+    let here = Expr::tuple([
+        Expr::col(("activity", "release")),
+        Expr::col(("activity", "position")),
+    ]);
+    let mut select = Query::select();
+    select
+        .column(("activity", "release"))
+        .column(("activity", "position"))
+        .expr_as(Expr::col(("activity", "body")), "activity")
+        .expr_as(Expr::col(("release", "body")), "body")
+        .from("activity")
+        .join(JoinType::CrossJoin, "release", Cond::all())
+        .and_where(Expr::col(("release", "id")).eq(Expr::col(("activity", "release"))))
+        // The words of the partial index, which a bound value would not match.
+        .and_where(Expr::cust("needs <> ''"))
+        .and_where(here.gt(Expr::tuple([Expr::val(release), Expr::val(position)])))
+        .cond_where(meant)
+        .order_by(("activity", "release"), Order::Asc)
+        .order_by(("activity", "position"), Order::Asc)
+        .limit(one_more(limit));
+    if let Some(organizations) = organizations {
+        let texts = organizations.iter().map(organization_text);
+        select.and_where(Expr::col(("release", "organization")).is_in(texts));
+    }
+    select
 }
 
 fn needs() -> Expr {

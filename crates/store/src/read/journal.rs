@@ -78,7 +78,7 @@ pub enum VerifyError {
 
 /// Positions from `first` to `last`, both included.
 #[derive(Clone, Copy, Debug)]
-struct Range {
+pub(super) struct Range {
     first: u64,
     last: u64,
 }
@@ -137,7 +137,7 @@ impl SqlStore {
     }
 
     /// The selects that follow one another: what has search terms, and the newest records, which have none yet.
-    async fn selects(
+    pub(super) async fn selects(
         &self,
         filter: &JournalFilter,
         range: Range,
@@ -169,7 +169,7 @@ impl SqlStore {
     }
 
     /// Positions that can match: behind the cursor, within the time.
-    async fn range(
+    pub(super) async fn range(
         &self,
         filter: &JournalFilter,
         page: &PageRequest,

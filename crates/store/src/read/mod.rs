@@ -7,6 +7,8 @@ mod inbox;
 mod journal;
 mod notifications;
 mod people;
+#[cfg(test)]
+mod plans;
 mod releases;
 mod resources;
 
@@ -99,6 +101,11 @@ impl SqlStore {
     async fn rows(&self, select: &SelectStatement) -> Result<Vec<QueryResult>, StoreError> {
         self.pages.query_all(select).await.sorted()
     }
+}
+
+/// As many rows as fit and one, to know whether more follow.
+fn one_more(limit: usize) -> u64 {
+    u64::try_from(limit).expect("a page is small") + 1
 }
 
 /// One column of a row.

@@ -6,7 +6,7 @@ use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Order, Query, SelectStatem
 use trainmaster_core::ids::{Owner, ReleaseId};
 use trainmaster_engine::ports::StoreError;
 
-use super::{Page, PageRequest, ReadError, column};
+use super::{Page, PageRequest, ReadError, column, one_more};
 use crate::SqlStore;
 use crate::commit::big;
 
@@ -37,34 +37,41 @@ impl SqlStore {
         page: &PageRequest,
     ) -> Result<Page<Notification>, ReadError> {
         let last = page.key::<i64>(NOTIFICATIONS)?.unwrap_or(i64::MAX);
-        let limit = u64::try_from(page.limit()).expect("a page is small") + 1;
-        // One select per owner follows the index from its end; all of them in one would sort everything.
-        let mut parts = owners.iter().map(|owner| told(owner, last, limit));
-        let Some(mut all) = parts.next() else {
+        let Some(select) = told_to(owners, last, page.limit()) else {
             return Ok(Page {
                 items: Vec::new(),
                 next: None,
             });
         };
-        all.unions(parts.map(|part| (UnionType::Distinct, part)));
-        let positions = Query::select()
-            .column("position")
-            .from_subquery(all, Alias::new("parts"))
-            .order_by("position", Order::Desc)
-            .limit(limit)
-            .to_owned();
-        let select = Query::select()
-            .columns(["position", "release", "owners", "message", "at", "path"])
-            .from("notification")
-            .and_where(Expr::col("position").in_subquery(positions))
-            .order_by("position", Order::Desc)
-            .to_owned();
         let rows = self.rows(&select).await?;
         let items: Vec<Notification> = rows.iter().map(notification).collect::<Result<_, _>>()?;
         Ok(Page::cut(items, page.limit(), NOTIFICATIONS, |told| {
             big(told.position)
         }))
     }
+}
+
+/// What any of the owners was told before a position; none if there are no owners.
+pub(super) fn told_to(owners: &[Owner], last: i64, limit: usize) -> Option<SelectStatement> {
+    // One select per owner follows the index from its end; all of them in one would sort everything.
+    let mut parts = owners
+        .iter()
+        .map(|owner| told(owner, last, one_more(limit)));
+    let mut all = parts.next()?;
+    all.unions(parts.map(|part| (UnionType::Distinct, part)));
+    let positions = Query::select()
+        .column("position")
+        .from_subquery(all, Alias::new("parts"))
+        .order_by("position", Order::Desc)
+        .limit(one_more(limit))
+        .to_owned();
+    let select = Query::select()
+        .columns(["position", "release", "owners", "message", "at", "path"])
+        .from("notification")
+        .and_where(Expr::col("position").in_subquery(positions))
+        .order_by("position", Order::Desc)
+        .to_owned();
+    Some(select)
 }
 
 fn told(owner: &Owner, last: i64, limit: u64) -> SelectStatement {

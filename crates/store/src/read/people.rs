@@ -4,7 +4,7 @@ use sea_orm::sea_query::{Expr, ExprTrait as _, Order, Query};
 use trainmaster_core::access::Holder;
 use trainmaster_engine::ports::StoreError;
 
-use super::{Page, PageRequest, ReadError, parsed};
+use super::{Page, PageRequest, ReadError, one_more, parsed};
 use crate::SqlStore;
 use crate::commit::big;
 
@@ -13,7 +13,7 @@ const TOKENS: &str = "tokens";
 impl SqlStore {
     /// Tokens, newest first, revoked ones too.
     pub async fn list_tokens(&self, page: &PageRequest) -> Result<Page<Holder>, ReadError> {
-        let limit = u64::try_from(page.limit()).expect("a page is small") + 1;
+        let limit = one_more(page.limit());
         let mut select = Query::select();
         select
             .column("body")

@@ -12,7 +12,7 @@ use trainmaster_core::release::{Release, ReleaseType};
 use trainmaster_core::status::{ReleaseStatus, Stage};
 use trainmaster_engine::ports::StoreError;
 
-use super::{Page, PageRequest, ReadError, column, holding, parsed, prefix_end};
+use super::{Page, PageRequest, ReadError, column, holding, one_more, parsed, prefix_end};
 use crate::commit::big;
 use crate::{SqlStore, load, words};
 
@@ -127,25 +127,24 @@ impl SqlStore {
     }
 
     /// The ids of one page and of one release more; none if nothing can match.
-    async fn release_ids(
+    pub(super) async fn release_ids(
         &self,
         filter: &ReleaseFilter,
         page: &PageRequest,
     ) -> Result<Option<SelectStatement>, ReadError> {
-        let limit = u64::try_from(page.limit()).expect("a page is small") + 1;
+        let limit = one_more(page.limit());
         let mut condition = conditions(filter);
         match filter.order {
             ReleaseOrder::Newest => {
-                if let Some(last) = page.key::<i64>(NEWEST)? {
-                    condition = condition.add(release("id").lt(last));
-                }
+                let last = page.key::<i64>(NEWEST)?.unwrap_or(i64::MAX);
+                condition = condition.add(release("id").lt(last));
             }
             ReleaseOrder::Start => {
-                if let Some((begins_at, id)) = page.key::<(i64, i64)>(BY_START)? {
-                    let here = Expr::tuple([release("begins_at"), release("id")]);
-                    let last = Expr::tuple([Expr::val(begins_at), Expr::val(id)]);
-                    condition = condition.add(here.gt(last));
-                }
+                let first = (i64::MIN, i64::MIN);
+                let (begins_at, id) = page.key::<(i64, i64)>(BY_START)?.unwrap_or(first);
+                let here = Expr::tuple([release("begins_at"), release("id")]);
+                condition =
+                    condition.add(here.gt(Expr::tuple([Expr::val(begins_at), Expr::val(id)])));
             }
         }
         let Some(ways) = self.ways(filter, &condition).await? else {

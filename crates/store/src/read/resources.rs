@@ -6,7 +6,7 @@ use trainmaster_core::ids::{Name, ResourceKey, ResourceKind};
 use trainmaster_engine::ports::StoreError;
 
 use super::releases::organization_text;
-use super::{Page, PageRequest, ReadError, column, parsed};
+use super::{Page, PageRequest, ReadError, column, one_more, parsed};
 use crate::SqlStore;
 
 const RESOURCES: &str = "resources";
@@ -89,7 +89,7 @@ impl SqlStore {
         if let Some(last) = page.key::<i64>(REVISIONS)? {
             select.and_where(Expr::col("revision").lt(last));
         }
-        let limit = u64::try_from(page.limit()).expect("a page is small") + 1;
+        let limit = one_more(page.limit());
         select.order_by("revision", Order::Desc).limit(limit);
         let rows = self.rows(&select).await?;
         let items = rows
@@ -116,7 +116,7 @@ impl SqlStore {
     }
 }
 
-fn piece(filter: &ResourceFilter, last: Option<&(String, String)>) -> SelectStatement {
+pub(super) fn piece(filter: &ResourceFilter, last: Option<&(String, String)>) -> SelectStatement {
     let mut select = Query::select();
     select
         .column("name")
@@ -140,7 +140,7 @@ fn piece(filter: &ResourceFilter, last: Option<&(String, String)>) -> SelectStat
     select
 }
 
-fn named(key: &ResourceKey, table: &'static str) -> SelectStatement {
+pub(super) fn named(key: &ResourceKey, table: &'static str) -> SelectStatement {
     Query::select()
         .column("body")
         .from(table)
