@@ -27,6 +27,7 @@ pub use schema::schema;
 
 use fault::{At, Fault, Faults, Part, closest, one_of, shortened};
 use locate::Positions;
+use read::Notation;
 use shape::Expressions;
 
 /// The one version of the written form.
@@ -151,14 +152,10 @@ pub fn parse(text: &str, file: Option<&str>) -> Result<Vec<Parsed>, Vec<Problem>
             place: None,
         }]);
     }
-    let positions = Positions::of(text, notation);
     if faults.is_empty() {
-        let parsed = definitions.into_iter().map(|(index, definition)| Parsed {
-            definition,
-            place: placed(positions.document(index)),
-        });
-        return Ok(parsed.collect());
+        return Ok(with_places(definitions, text, notation, placed));
     }
+    let positions = Positions::of(text, notation);
     let mut problems: Vec<Problem> = faults
         .into_iter()
         .map(|(index, fault)| {
@@ -171,6 +168,25 @@ pub fn parse(text: &str, file: Option<&str>) -> Result<Vec<Parsed>, Vec<Problem>
         .collect();
     problems.sort_by(|one, two| one.place.cmp(&two.place));
     Err(problems)
+}
+
+/// Definitions with where they start; a single one is not worth looking for.
+fn with_places(
+    definitions: Vec<(usize, Definition)>,
+    text: &str,
+    notation: Notation,
+    placed: impl Fn(Option<(u32, u32)>) -> Option<Place>,
+) -> Vec<Parsed> {
+    let positions = (definitions.len() > 1).then(|| Positions::of(text, notation));
+    let start = |index| match &positions {
+        Some(positions) => positions.document(index),
+        None => Some((1, 1)),
+    };
+    let parsed = definitions.into_iter().map(|(index, definition)| Parsed {
+        definition,
+        place: placed(start(index)),
+    });
+    parsed.collect()
 }
 
 /// Definitions that come twice in one text.

@@ -11,12 +11,13 @@ use crate::command::{Actor, Command, Envelope};
 use crate::definition::{Body, Definition};
 use crate::effect::Effect;
 use crate::entity::{Entity, EntityKey, EntityRef, Meta, Resource, Revision};
-use crate::event::{Change, Event};
+use crate::event::{Change, Event, Work};
 use crate::ids::{ActivityPath, AttemptId, Name, ReleaseId, ResourceKey, TokenId};
 use crate::plan::Plan;
 use crate::rejection::Rejection;
 use crate::release::state::{Spot, State};
 use crate::release::{Activity, Life, Release};
+use crate::status::ReleaseStatus;
 
 /// Everything that is known in memory, and nothing that can be computed from it (but for indexes).
 ///
@@ -38,6 +39,8 @@ pub struct World {
     touched: BTreeSet<EntityKey>,
     effect_changes: BTreeSet<AttemptId>,
     settling: Option<ReleaseId>,
+    /// Ended releases that something in memory still asks about.
+    lacking: BTreeSet<ReleaseId>,
 }
 
 /// A revision with what it compiles into.
@@ -70,6 +73,7 @@ impl World {
             touched: BTreeSet::new(),
             effect_changes: BTreeSet::new(),
             settling: None,
+            lacking: BTreeSet::new(),
         }
     }
 
@@ -192,6 +196,10 @@ impl World {
         }
         self.releases.insert(id, state);
         self.take_marks(id);
+        self.note_lacking(id);
+        if self.releases[&id].release.status().is_terminal() {
+            self.tell_the_others(id);
+        }
         // What was just read is not to be written again.
         self.touched.retain(|key| !matches!(key, EntityKey::Release(release) | EntityKey::Activity(release, _) if *release == id));
         Ok(())
@@ -215,13 +223,47 @@ impl World {
                 self.release(parent.release)
                     .is_some_and(|parent| !parent.status().is_terminal())
             });
-            release.status().is_terminal() && !parent_open
+            let asked_about = self.waiters(release.id).any(|waiter| self.knows(waiter));
+            release.status().is_terminal() && !parent_open && !asked_about
         };
         self.releases
             .values()
             .filter(may_go)
             .map(|state| state.release.id)
             .collect()
+    }
+
+    /// Ended releases that something in memory asks about and that are not in memory themselves:
+    /// predecessors that may have succeeded, children that may have ended. Bring them back before going on.
+    pub fn take_lacking(&mut self) -> BTreeSet<ReleaseId> {
+        std::mem::take(&mut self.lacking)
+    }
+
+    /// Notes what a release that was just read asks about.
+    fn note_lacking(&mut self, id: ReleaseId) {
+        self.lacking.remove(&id);
+        let state = &self.releases[&id];
+        let status = state.release.status();
+        if status.is_terminal() && status != ReleaseStatus::Aborted {
+            return;
+        }
+        let predecessors = state
+            .release
+            .after
+            .iter()
+            .filter(|(_, satisfied)| !**satisfied);
+        let children = state.activities.iter().filter_map(|activity| {
+            let attempt = activity
+                .attempt()
+                .filter(|attempt| attempt.outcome.is_none())?;
+            match attempt.work {
+                Work::Child { release } => Some(release),
+                _ => None,
+            }
+        });
+        let asked = predecessors.map(|(release, _)| *release).chain(children);
+        let unknown: Vec<ReleaseId> = asked.filter(|id| !self.releases.contains_key(id)).collect();
+        self.lacking.extend(unknown);
     }
 
     /// Whether a release is in memory.

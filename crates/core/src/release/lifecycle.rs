@@ -675,7 +675,7 @@ impl World {
     /// When each phase opens and closes, counted from the start of the release in its own zone.
     fn windows(&self, state: &State, start: Timestamp) -> BTreeMap<Name, Window> {
         let kept = state.release.restart == Some(RestartFrom::Unfinished);
-        if kept {
+        if kept && !state.release.phases.is_empty() {
             return state
                 .release
                 .phases

@@ -218,8 +218,11 @@ impl State {
         release.ended_at = None;
         release.outputs = BTreeMap::new();
         match restart {
-            Some(RestartFrom::Unfinished) => self.reset_unfinished(),
-            Some(RestartFrom::Start) | None => self.reset_all(),
+            // A release that was aborted while it was queued has nothing finished to keep.
+            Some(RestartFrom::Unfinished) if !self.release.phases.is_empty() => {
+                self.reset_unfinished()
+            }
+            Some(RestartFrom::Unfinished | RestartFrom::Start) | None => self.reset_all(),
         }
         for phase in &mut self.release.phases {
             if let Some(window) = windows.get(&phase.id) {
@@ -275,37 +278,23 @@ impl State {
         made
     }
 
-    /// Finished work stays; everything else begins anew.
+    /// Finished work stays; everything else begins anew. A phase that has ended stays as a whole.
     fn reset_unfinished(&mut self) {
-        for activity in &mut self.activities {
-            let finished = match &activity.standing {
-                Standing::Success | Standing::Ignored { .. } => true,
-                Standing::Skipped { reason } => *reason == SkipReason::Condition,
-                _ => false,
-            };
-            if !finished {
-                let group = activity.group;
-                activity.reset();
-                if group.is_some() {
-                    activity.group = group.map(|group| Group {
-                        next: 0,
-                        occupied: 0,
-                        queued: 0,
-                        ..group
-                    });
-                    activity.standing = Standing::Expanded;
-                }
+        let kept = |phase: &Phase| match phase.status {
+            PhaseStatus::Success | PhaseStatus::PartialSuccess => true,
+            PhaseStatus::Skipped => phase.reason == Some(SkipReason::Condition),
+            _ => false,
+        };
+        let kept: Vec<bool> = self.release.phases.iter().map(kept).collect();
+        for position in 0..self.activities.len() {
+            if !kept[self.planned(position as u32).phase] {
+                self.activities[position].reset_if_unfinished();
             }
         }
-        for index in 0..self.release.phases.len() {
-            let phase = &mut self.release.phases[index];
-            let good = matches!(
-                phase.status,
-                PhaseStatus::Success | PhaseStatus::PartialSuccess
-            ) || (phase.status == PhaseStatus::Skipped
-                && phase.reason == Some(SkipReason::Condition));
-            if !good {
-                phase.status = if phase.started_at.is_some() {
+        for (phase, kept) in self.release.phases.iter_mut().zip(kept) {
+            if !kept {
+                let begun = phase.started_at.is_some();
+                phase.status = if begun {
                     PhaseStatus::Running
                 } else {
                     PhaseStatus::Pending
@@ -708,11 +697,28 @@ impl State {
         self.release.life = Life::Underway;
         self.release.ended_at = None;
         self.release.outputs = BTreeMap::new();
-        let upstream = |reason: &SkipReason| *reason == SkipReason::UpstreamFailed;
-        for activity in &mut self.activities {
-            if matches!(&activity.standing, Standing::Skipped { reason } if upstream(reason)) {
-                activity.standing = Standing::Pending;
-                activity.ended_at = None;
+        let owner = self.planned(position).phase;
+        let revived = |(index, phase): (usize, &Phase)| {
+            index == owner || phase.reason == Some(SkipReason::UpstreamFailed)
+        };
+        let revived: Vec<bool> = self
+            .release
+            .phases
+            .iter()
+            .enumerate()
+            .map(revived)
+            .collect();
+        for position in 0..self.activities.len() {
+            let skipped = matches!(
+                &self.activities[position].standing,
+                Standing::Skipped {
+                    reason: SkipReason::UpstreamFailed
+                }
+            );
+            // A phase that has ended by itself stays as it is, with what it skipped.
+            if skipped && revived[self.planned(position as u32).phase] {
+                self.activities[position].standing = Standing::Pending;
+                self.activities[position].ended_at = None;
             }
         }
         let parent = self.parent_of(position);
@@ -727,7 +733,6 @@ impl State {
                 },
             };
         }
-        let owner = self.planned(position).phase;
         for (index, phase) in self.release.phases.iter_mut().enumerate() {
             let skipped = phase.status == PhaseStatus::Skipped
                 && phase.reason == Some(SkipReason::UpstreamFailed);
@@ -799,6 +804,29 @@ impl Activity {
         fresh.attempts = std::mem::take(&mut self.attempts);
         fresh.attempts_made = self.attempts_made;
         *self = fresh;
+    }
+
+    /// Finished work stays.
+    fn reset_if_unfinished(&mut self) {
+        let finished = match &self.standing {
+            Standing::Success | Standing::Ignored { .. } => true,
+            Standing::Skipped { reason } => *reason == SkipReason::Condition,
+            _ => false,
+        };
+        if finished {
+            return;
+        }
+        let group = self.group;
+        self.reset();
+        if let Some(group) = group {
+            self.group = Some(Group {
+                next: 0,
+                occupied: 0,
+                queued: 0,
+                ..group
+            });
+            self.standing = Standing::Expanded;
+        }
     }
 
     fn last(&mut self) -> &mut Attempt {

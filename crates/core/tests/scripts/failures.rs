@@ -269,6 +269,28 @@ fn a_failed_release_may_go_on_past_an_ignored_failure() {
 }
 
 #[test]
+fn taking_up_one_failure_leaves_phases_that_ended_by_themselves_alone() {
+    let phase = |id: &str| {
+        format!(
+            "    - id: {id}\n      activities:\n        - {{id: act, uses: command, onFailure: fail, with: {{run: [x]}}}}\n        - {{id: next, uses: command, dependsOn: [act], with: {{run: [x]}}}}\n"
+        )
+    };
+    let mut story = Story::with(&process("two", &(phase("left") + &phase("right"))));
+    let train = story.start("two", json!({}));
+    story.finish(train, "left/act", broken("no"));
+    story.finish(train, "right/act", broken("no"));
+    assert_eq!(story.status(train), ReleaseStatus::Failed);
+    story
+        .retry(train, "left/act")
+        .expect("a failed release may go on");
+    assert_eq!(story.stands(train, "right/next"), ActivityStatus::Skipped);
+    story.finish(train, "left/act", done());
+    story.finish(train, "left/next", done());
+    assert_eq!(story.status(train), ReleaseStatus::Failed);
+    assert_eq!(story.stands(train, "right/next"), ActivityStatus::Skipped);
+}
+
+#[test]
 fn a_remedy_runs_another_process_in_place_of_the_activity() {
     let mut story = Story::with(&one(", outputs: {url: \"${result.outputs.url}\"}"));
     story.apply(

@@ -390,6 +390,81 @@ fn a_release_waits_for_the_releases_before_it() {
 }
 
 #[test]
+fn a_release_waits_for_nothing_that_has_ended_before_the_server_started() {
+    let mut story = Story::with(TRAIN);
+    let first = story.start("train", json!({"version": "1.0"}));
+    let second = NewRelease {
+        after: vec![first],
+        ..new("train", json!({"version": "1.1"}))
+    };
+    let second = story.create("ada", second).expect("a draft");
+    story.finish(first, "build/compile", done());
+    story.finish(first, "deploy/rollout", done());
+    story.restart_with_what_runs();
+    story
+        .does(
+            "ada",
+            second,
+            ReleaseCommand::Activate {
+                inputs: values(json!({})),
+            },
+        )
+        .expect("it may start");
+    assert_eq!(story.in_flight(second), ["build/compile"]);
+}
+
+#[test]
+fn a_release_aborted_while_it_was_queued_runs_as_a_whole_when_restarted() {
+    let mut story = Story::with(TRAIN);
+    let first = story.start("train", json!({"version": "1.0"}));
+    let second = NewRelease {
+        after: vec![first],
+        start: true,
+        ..new("train", json!({"version": "1.1"}))
+    };
+    let second = story.create("ada", second).expect("a release");
+    story.abort(second);
+    assert_eq!(story.status(second), ReleaseStatus::Aborted);
+    story.restart(second, RestartFrom::Unfinished);
+    story.finish(first, "build/compile", done());
+    story.finish(first, "deploy/rollout", done());
+    assert_eq!(story.in_flight(second), ["build/compile"]);
+}
+
+#[test]
+fn a_phase_that_has_ended_stays_as_it_is_when_unfinished_work_is_restarted() {
+    let mut story = Story::with(
+        r#"
+apiVersion: trainmaster.dev/v1
+kind: Process
+metadata: {name: degraded}
+spec:
+  phases:
+    - id: check
+      activities:
+        - {id: good, uses: command, with: {run: [x]}}
+        - {id: bad, uses: command, importance: required, onFailure: fail, with: {run: [x]}}
+    - id: deploy
+      dependsOn: [check]
+      activities: [{id: rollout, uses: command, with: {run: [x]}}]
+"#,
+    );
+    let train = story.start("degraded", json!({}));
+    story.finish(train, "check/good", done());
+    story.finish(train, "check/bad", broken("no"));
+    story.abort(train);
+    story.finish(
+        train,
+        "deploy/rollout",
+        Outcome::Cancelled { confirmed: true },
+    );
+    story.restart(train, RestartFrom::Unfinished);
+    assert_eq!(story.stands(train, "check/bad"), ActivityStatus::Failed);
+    story.finish(train, "deploy/rollout", done());
+    assert_eq!(story.status(train), ReleaseStatus::PartialSuccess);
+}
+
+#[test]
 fn only_what_is_out_of_use_can_be_deleted() {
     let mut story = Story::with(TRAIN);
     let delete = || ReleaseCommand::Delete;

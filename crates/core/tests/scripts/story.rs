@@ -262,6 +262,35 @@ impl Story {
         self.written(&events);
     }
 
+    /// The server is killed and starts again with what has not ended, and brings back what that asks about.
+    pub(crate) fn restart_with_what_runs(&mut self) {
+        let ended = |id: &ReleaseId| self.release(*id).status().is_terminal();
+        let of = |key: &EntityKey| match key {
+            EntityKey::Release(id) | EntityKey::Activity(id, _) => Some(*id),
+            _ => None,
+        };
+        let read = |wanted: &dyn Fn(Option<ReleaseId>) -> bool| -> Vec<Entity> {
+            let rows = self.rows.iter().filter(|(key, _)| wanted(of(key)));
+            rows.map(|(key, body)| Entity::parse(key, body).expect("a row reads back"))
+                .collect()
+        };
+        let living = read(&|id| id.is_none_or(|id| !ended(&id)));
+        let mut world =
+            World::from_entities(TimeZoneDatabase::bundled(), living).expect("rows that fit");
+        loop {
+            let lacking = world.take_lacking();
+            if lacking.is_empty() {
+                break;
+            }
+            world
+                .adopt(read(&|id| id.is_some_and(|id| lacking.contains(&id))))
+                .expect("rows that fit");
+        }
+        self.world = world;
+        let events = self.world.settle(self.now, usize::MAX);
+        self.written(&events);
+    }
+
     /// Lets time pass, waking the world whenever it asks to be woken.
     pub(crate) fn passes(&mut self, time: &str) {
         let span: SignedDuration = time.parse().expect("a duration");
