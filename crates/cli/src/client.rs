@@ -305,12 +305,14 @@ fn refusal(status: StatusCode, problem: &Problem) -> Failure {
         401 | 403 | 409 | 412 | 422 => Exit::Refused,
         _ => Exit::Error,
     };
-    let detail = if problem.detail.is_empty() {
+    // The detail sums the fields up; where they follow one by one, the title is enough.
+    let summed_up = problem.detail.is_empty() || !problem.errors.is_empty();
+    let headline = if summed_up {
         &problem.title
     } else {
         &problem.detail
     };
-    let mut failure = Failure::new(exit, format!("{detail} ({})", problem.code));
+    let mut failure = Failure::new(exit, format!("{headline} ({})", problem.code));
     for error in &problem.errors {
         let place = match (error.line, error.column) {
             (Some(line), Some(column)) => format!(" (line {line}, column {column})"),

@@ -64,7 +64,9 @@ pub(crate) fn local(instant: Timestamp) -> String {
 /// How long ago or ahead an instant is.
 pub(crate) fn distance(instant: Timestamp, now: Timestamp) -> String {
     let ahead = instant.duration_since(now);
-    if ahead.is_positive() {
+    if ahead.as_secs() == 0 {
+        "now".to_owned()
+    } else if ahead.is_positive() {
         format!("in {}", length(ahead))
     } else {
         format!("{} ago", length(-ahead))
@@ -143,5 +145,6 @@ mod tests {
         let now = instant("2026-11-20T10:00:00Z");
         assert_eq!(distance(instant("2026-11-20T10:05:00Z"), now), "in 5m");
         assert_eq!(distance(instant("2026-11-20T09:00:00Z"), now), "1h ago");
+        assert_eq!(distance(now, now), "now");
     }
 }

@@ -114,6 +114,10 @@ fn verify_file(format: Format, file: &Path) -> Done {
         verify(BufReader::new(opened))?
     };
     let Verdict { verifier, tampered } = verdict;
+    if verifier.position() == 0 && tampered.is_none() {
+        return Err(Failure::error("there is no record in it")
+            .hint("every journal begins with its first administrator; `trainmaster audit export` writes it"));
+    }
     if output::is_structured(format) {
         output::structured(
             format,

@@ -404,7 +404,7 @@ fn print(session: &Session, answer: &Value) -> Done {
                 status(word),
                 output::plain(&release.summary.name)
             ));
-            for waiting in &release.waiting {
+            for waiting in show::pressing(release) {
                 output::note(format_args!(
                     "waits: {}",
                     waiting_text(waiting, session.now)

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use trainmaster_api::{ReleaseStatus, ReleaseView};
 
+use super::show::pressing;
 use super::{read, waiting_text};
 use crate::args::WaitArgs;
 use crate::client::patiently;
@@ -83,9 +84,8 @@ pub(crate) async fn until_ended(
 ) -> Result<Value, Failure> {
     let mut said = Vec::new();
     let work = on_each_change(session, id, async |_, release| {
-        let now_waiting: Vec<String> = release
-            .waiting
-            .iter()
+        let now_waiting: Vec<String> = pressing(release)
+            .into_iter()
             .map(|one| waiting_text(one, session.now))
             .collect();
         if now_waiting != said {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use trainmaster_api::{
     ActivitySummary, ExplainView, GraphView, PhaseView, ReleaseView, TimelineItem, TimelineView,
-    WaitingView,
+    WaitingReason, WaitingView,
 };
 
 use super::{labels, read, resolve, standing, status, took, word};
@@ -194,12 +194,27 @@ fn links(release: &ReleaseView) -> String {
 }
 
 fn waits(release: &ReleaseView, now: Timestamp) -> String {
-    let texts: Vec<String> = release
-        .waiting
+    let waiting = pressing(release);
+    let texts: Vec<String> = waiting
         .iter()
         .map(|waiting| waiting_text(waiting, now))
         .collect();
     texts.join("\n")
+}
+
+/// What a release waits for, without what only comes after something else that is waited for anyway.
+pub(crate) fn pressing(release: &ReleaseView) -> Vec<&WaitingView> {
+    let follows = |reason| matches!(reason, WaitingReason::Phases | WaitingReason::Activities);
+    let all = release.waiting.iter();
+    let pressing: Vec<_> = all
+        .clone()
+        .filter(|waiting| !follows(waiting.reason))
+        .collect();
+    if pressing.is_empty() {
+        all.collect()
+    } else {
+        pressing
+    }
 }
 
 /// What something waits for, on one line: where, what, until when.

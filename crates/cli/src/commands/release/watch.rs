@@ -85,9 +85,8 @@ fn picture(release: &ReleaseView, graph: &GraphView, now: Timestamp) -> Vec<Stri
         standing(summary)
     )];
     lines.extend(show::tree(release, graph, now));
-    let waiting = release
-        .waiting
-        .iter()
+    let waiting = show::pressing(release)
+        .into_iter()
         .map(|one| format!("waits: {}", waiting_text(one, now)));
     lines.extend(waiting);
     lines
