@@ -1,0 +1,8 @@
+//! Stories told through the router, with the real engine and store and a clock that is moved by hand.
+
+mod access;
+mod definitions;
+mod limits;
+mod live;
+mod releases;
+mod support;
