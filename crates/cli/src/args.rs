@@ -87,6 +87,8 @@ pub(crate) enum Format {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run a server with a sample release train under way, for a first look
+    Demo(crate::demo::DemoArgs),
     /// Run the server
     Serve(Box<ServeArgs>),
     /// Supervise one command of a running server

@@ -11,6 +11,7 @@ mod client;
 mod commands;
 mod config;
 mod context;
+mod demo;
 mod failure;
 mod files;
 mod live;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Done {
     match cli.command {
+        Command::Demo(args) => demo::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Check(place) => upkeep::check(cli.globals.output, &place),
         Command::Migrate(place) => upkeep::migrate(&place),

@@ -24,7 +24,8 @@ mod token;
 pub(crate) async fn run(cli: Cli) -> Done {
     let Cli { globals, command } = cli;
     match command {
-        Command::Serve(_)
+        Command::Demo(_)
+        | Command::Serve(_)
         | Command::Supervise { .. }
         | Command::Migrate(_)
         | Command::Backup(_)
