@@ -567,6 +567,16 @@ phases:
     assert_eq!(spec_problems(valid), Vec::<String>::new());
 }
 
+#[test]
+fn an_argument_may_hold_words_that_look_like_secrets() {
+    let valid = r#"
+phases:
+- id: a
+  activities:
+  - {id: x, uses: command, with: {run: [cat, "secrets[0]", "${release.id}/secrets.txt"], env: {T: "${ secrets['my-token'] }"}}}"#;
+    assert_eq!(spec_problems(valid), Vec::<String>::new());
+}
+
 // From here on: lines of a spec, and every problem found in them, in the order of the text.
 
 #[test]

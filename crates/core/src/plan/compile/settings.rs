@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use schemars::schema_for;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use trainmaster_expr::{Condition, Scope, Type};
+use trainmaster_expr::{Condition, Scope, Template, Type};
 
 use crate::definition::fault::{At, Faults};
 use crate::definition::shape::{self, Expressions, Shape};
@@ -390,5 +390,10 @@ fn is_computed(text: &str) -> bool {
 }
 
 fn names_a_secret(text: &str) -> bool {
-    is_computed(text) && text.contains("secrets.") || text.contains("secrets[")
+    let names_one = |template: Template| {
+        template
+            .references()
+            .any(|reference| reference.path[0] == "secrets")
+    };
+    is_computed(text) && Template::parse(text).is_ok_and(names_one)
 }
