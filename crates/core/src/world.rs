@@ -41,6 +41,8 @@ pub struct World {
     settling: Option<ReleaseId>,
     /// Ended releases that something in memory still asks about.
     lacking: BTreeSet<ReleaseId>,
+    /// Releases deleted since this world was made: their rows may still be read, and must not come back.
+    deleted: BTreeSet<ReleaseId>,
 }
 
 /// A revision with what it compiles into.
@@ -74,6 +76,7 @@ impl World {
             effect_changes: BTreeSet::new(),
             settling: None,
             lacking: BTreeSet::new(),
+            deleted: BTreeSet::new(),
         }
     }
 
@@ -169,7 +172,8 @@ impl World {
         activities: BTreeMap<u32, Activity>,
     ) -> Result<(), BrokenWorld> {
         let id = release.id;
-        if self.releases.contains_key(&id) {
+        if self.releases.contains_key(&id) || self.deleted.contains(&id) {
+            self.lacking.remove(&id);
             return Ok(());
         }
         let complete = activities.keys().copied().eq(0..activities.len() as u32);
@@ -233,10 +237,15 @@ impl World {
             .collect()
     }
 
-    /// Ended releases that something in memory asks about and that are not in memory themselves:
-    /// predecessors that may have succeeded, children that may have ended. Bring them back before going on.
-    pub fn take_lacking(&mut self) -> BTreeSet<ReleaseId> {
-        std::mem::take(&mut self.lacking)
+    /// An ended release that something in memory asks about and that is not in memory itself:
+    /// a predecessor that may have succeeded, a child that may have ended. Bring it back before going on.
+    pub fn lacking(&self) -> Option<ReleaseId> {
+        self.lacking.first().copied()
+    }
+
+    /// A release that was lacking does not exist any more.
+    pub fn is_gone(&mut self, release: ReleaseId) {
+        self.lacking.remove(&release);
     }
 
     /// Notes what a release that was just read asks about.
@@ -536,6 +545,7 @@ impl World {
             }
         }
         self.forget(id);
+        self.deleted.insert(id);
     }
 
     fn apply_to_release(&mut self, id: ReleaseId, event: &Event) {

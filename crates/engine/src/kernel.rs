@@ -198,6 +198,16 @@ impl Kernel {
         Ok(())
     }
 
+    /// An ended release that is asked about and has to be brought back before anything else is judged.
+    pub fn lacking(&self) -> Option<ReleaseId> {
+        self.world.lacking()
+    }
+
+    /// A release that was lacking does not exist any more.
+    pub fn is_gone(&mut self, release: ReleaseId) {
+        self.world.is_gone(release);
+    }
+
     /// Drops all but the newest `kept` ended releases from memory, as far as nothing of them waits to be written.
     ///
     /// Everything handed out by [`Kernel::take_batch`] must be durable.

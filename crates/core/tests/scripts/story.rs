@@ -277,13 +277,9 @@ impl Story {
         let living = read(&|id| id.is_none_or(|id| !ended(&id)));
         let mut world =
             World::from_entities(TimeZoneDatabase::bundled(), living).expect("rows that fit");
-        loop {
-            let lacking = world.take_lacking();
-            if lacking.is_empty() {
-                break;
-            }
+        while let Some(lacking) = world.lacking() {
             world
-                .adopt(read(&|id| id.is_some_and(|id| lacking.contains(&id))))
+                .adopt(read(&|id| id == Some(lacking)))
                 .expect("rows that fit");
         }
         self.world = world;

@@ -11,6 +11,9 @@ use crate::kernel::{Accepted, Refused};
 use crate::metrics::Counters;
 use crate::ports::{Store, StoredAnswer};
 
+/// How long the driver rests when it cannot read what it needs to go on by itself.
+const LACKING_PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
+
 impl Driver {
     /// Takes in what is there and judges it, as long as there is room.
     pub(super) async fn work(&mut self) -> Result<(), End> {
@@ -75,30 +78,22 @@ impl Driver {
             });
             return Ok(());
         }
-        for release in submission.envelope.command.releases() {
-            if self.left_out.contains(&release) {
-                let verdict = Err(SubmitError::Broken(format!(
-                    "`{release}` is out of service"
-                )));
-                self.open.judged.push(Judged {
-                    submission,
-                    verdict,
-                });
-                return Ok(());
-            }
-            if !self.kernel.world().knows(release) {
-                match self.bring_back(release).await {
-                    Ok(()) => (),
-                    Err(Missing::Store(why)) => {
-                        return self.put_off(submission, why).await;
-                    }
-                    Err(Missing::Broken(poisoned)) => {
-                        return self.heal(poisoned, Some(submission)).await;
-                    }
-                }
-            }
+        let named = submission.envelope.command.releases();
+        if let Some(release) = named.iter().find(|release| self.left_out.contains(release)) {
+            let verdict = Err(SubmitError::Broken(format!(
+                "`{release}` is out of service"
+            )));
+            self.open.judged.push(Judged {
+                submission,
+                verdict,
+            });
+            return Ok(());
         }
-        self.decide(submission).await
+        match self.bring_back(&named).await {
+            Ok(()) => self.decide(submission).await,
+            Err(Missing::Store(why)) => self.put_off(submission, why).await,
+            Err(Missing::Broken(poisoned)) => self.heal(poisoned, Some(submission)).await,
+        }
     }
 
     async fn decide(&mut self, mut submission: Submission) -> Result<(), End> {
@@ -179,8 +174,21 @@ impl Driver {
         }
     }
 
-    /// Brings a release back into memory, if there is one.
-    async fn bring_back(&mut self, release: ReleaseId) -> Result<(), Missing> {
+    /// Brings back what a command names and what is asked about, so that it can be judged.
+    async fn bring_back(&mut self, named: &[ReleaseId]) -> Result<(), Missing> {
+        for release in named {
+            if !self.kernel.world().knows(*release) {
+                self.read_back(*release).await?;
+            }
+        }
+        while let Some(release) = self.kernel.lacking() {
+            self.read_back(release).await?;
+            self.kernel.is_gone(release);
+        }
+        Ok(())
+    }
+
+    async fn read_back(&mut self, release: ReleaseId) -> Result<(), Missing> {
         let rows = self.parts.store.load_release(release).await;
         let rows = rows.map_err(|error| Missing::Store(error.to_string()))?;
         if rows.is_empty() {
@@ -212,6 +220,15 @@ impl Driver {
             return Ok(());
         }
         self.parts.faults.pass("wake.fired");
+        match self.bring_back(&[]).await {
+            Ok(()) => (),
+            Err(Missing::Store(why)) => {
+                tracing::warn!(why, "what is asked about cannot be read; trying again");
+                tokio::time::sleep(LACKING_PAUSE).await;
+                return Ok(());
+            }
+            Err(Missing::Broken(poisoned)) => return self.heal(poisoned, None).await,
+        }
         match self.kernel.wake(now) {
             Ok(events) => {
                 self.alarm.answered(events, self.kernel.wake_at(), now);
