@@ -480,7 +480,7 @@ impl<'a> Here<'a> {
             Standing::Backoff { retry_at } if may_start && *retry_at <= self.now => {
                 self.start(position)
             }
-            Standing::Expanded => self.items(position, may_start),
+            Standing::Expanded => self.items(position, may_start && self.is_unblocked(position)),
             Standing::Undecided { deadline, .. } if self.is_past(*deadline) => {
                 let reason = "nobody decided in time".to_owned();
                 vec![self.at(position, Change::ActivityFailed { reason })]
