@@ -32,6 +32,11 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
+    // On a worker, where the engine runs too.
+    tokio::spawn(measure()).await?
+}
+
+async fn measure() -> Result<(), Failure> {
     let place = std::env::args().nth(1);
     let folder = match &place {
         Some(place) => tempfile::tempdir_in(place)?,
