@@ -314,11 +314,8 @@ fn refusal(status: StatusCode, problem: &Problem) -> Failure {
     };
     let mut failure = Failure::new(exit, format!("{headline} ({})", problem.code));
     for error in &problem.errors {
-        let place = match (error.line, error.column) {
-            (Some(line), Some(column)) => format!(" (line {line}, column {column})"),
-            _ => String::new(),
-        };
-        failure = failure.detail(format!("{}: {}{place}", error.field, error.message));
+        let text = format!("{}: {}", error.field, error.message);
+        failure = failure.detail_at(text, error.line.zip(error.column));
     }
     if let Some(hint) = hints(&problem.code) {
         failure = failure.hint(hint);

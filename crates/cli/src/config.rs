@@ -171,9 +171,9 @@ mod tests {
         let failure = database_path(Some("postgres://host/db"), Path::new("/d")).expect_err("no");
         assert!(failure.lines()[0].contains("PostgreSQL is not supported yet"));
         for (given, expected) in [
-            ("sqlite:/x/y.db", "/x/y.db"),
-            ("sqlite:///x/y.db", "/x/y.db"),
-            ("y.db", "y.db"),
+            ("sqlite:/x", "/x"),
+            ("sqlite:///x/trainmaster.db", "/x"),
+            ("y.db", "."),
         ] {
             let path = database_path(Some(given), Path::new("/d")).expect("a path");
             assert_eq!(path, Path::new(expected));

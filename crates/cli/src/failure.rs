@@ -7,9 +7,16 @@ use std::fmt;
 pub(crate) struct Failure {
     exit: Exit,
     message: String,
-    details: Vec<String>,
+    details: Vec<Detail>,
     hints: Vec<String>,
     is_passing: bool,
+}
+
+/// A line that says more, with where in the request it belongs.
+#[derive(Debug)]
+struct Detail {
+    text: String,
+    place: Option<(u64, u64)>,
 }
 
 /// The exit codes (4-interfaces.md, Command line).
@@ -56,7 +63,30 @@ impl Failure {
 
     /// Adds a line that says more.
     pub(crate) fn detail(mut self, line: impl fmt::Display) -> Self {
-        self.details.push(line.to_string());
+        self.details.push(Detail {
+            text: line.to_string(),
+            place: None,
+        });
+        self
+    }
+
+    /// Adds a line that says more about a line and column of the request.
+    pub(crate) fn detail_at(mut self, line: impl fmt::Display, place: Option<(u64, u64)>) -> Self {
+        self.details.push(Detail {
+            text: line.to_string(),
+            place,
+        });
+        self
+    }
+
+    /// Says where lines of the request came from, as `file:line`.
+    pub(crate) fn locate<'a>(mut self, find: impl Fn(u64) -> (&'a str, u64)) -> Self {
+        for detail in &mut self.details {
+            if let Some((line, column)) = detail.place.take() {
+                let (file, line) = find(line);
+                detail.text = format!("{file}:{line}:{column}: {}", detail.text);
+            }
+        }
         self
     }
 
@@ -91,6 +121,16 @@ impl Failure {
         lines.extend(self.details.iter().map(|detail| format!("  {detail}")));
         lines.extend(self.hints.iter().map(|hint| format!("hint: {hint}")));
         lines
+    }
+}
+
+impl fmt::Display for Detail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)?;
+        match self.place {
+            Some((line, column)) => write!(f, " (line {line}, column {column})"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::args::{
     ApplyArgs, DeleteArgs, ExportArgs, FilesArgs, FilterArgs, Format, GetArgs, NamedArgs,
     ReleaseListArgs, RevisionsArgs,
 };
-use crate::client;
+use crate::client::{self, Request};
 use crate::failure::{Done, Exit, Failure};
 use crate::files::{self, Joined};
 use crate::output::{self, Tone, paint};
@@ -117,7 +117,7 @@ pub(crate) async fn apply(session: &Session, args: &ApplyArgs) -> Done {
         .client
         .request(Method::POST, &["api", "v1", "apply"], &query)
         .text(joined.text.clone(), joined.media_type);
-    let value: Value = session.client.send(request).await?.read()?;
+    let value: Value = send(session, request, &joined).await?;
     let answer: ApplyAnswer = serde_json::from_value(value.clone())?;
     if output::is_structured(session.format) {
         output::structured(session.format, &value)?;
@@ -194,6 +194,14 @@ fn refuse_invalid(results: impl IntoIterator<Item = ApplyResult>) -> Done {
     }
 }
 
+/// Sends definitions; what is wrong with them is said with the file it stands in.
+async fn send(session: &Session, request: Request, joined: &Joined) -> Result<Value, Failure> {
+    let answer = session.client.send(request).await;
+    answer
+        .map_err(|failure| failure.locate(|line| joined.place(line)))?
+        .read()
+}
+
 /// `diff`.
 pub(crate) async fn diff(session: &Session, args: &FilesArgs) -> Done {
     let joined = Joined::new(files::read(&args.files)?);
@@ -201,7 +209,7 @@ pub(crate) async fn diff(session: &Session, args: &FilesArgs) -> Done {
         .client
         .request(Method::POST, &["api", "v1", "diff"], &[])
         .text(joined.text.clone(), joined.media_type);
-    let value: Value = session.client.send(request).await?.read()?;
+    let value: Value = send(session, request, &joined).await?;
     let answer: DiffAnswer = serde_json::from_value(value.clone())?;
     if output::is_structured(session.format) {
         output::structured(session.format, &value)?;
