@@ -4,7 +4,7 @@ use futures::Stream;
 use jiff::Timestamp;
 use sea_orm::QueryResult;
 use sea_orm::sea_query::{
-    Cond, Expr, ExprTrait as _, Func, JoinType, Order, Query, SelectStatement,
+    Cond, Expr, ExprTrait as _, Func, FunctionCall, JoinType, Order, Query, SelectStatement,
 };
 use sqlx::Row as _;
 use sqlx::sqlite::SqlitePool;
@@ -106,9 +106,17 @@ impl Range {
 impl SqlStore {
     /// Position of the newest record; 0 for an empty journal.
     pub async fn position(&self) -> Result<u64, StoreError> {
-        self.extreme("max", None)
-            .await
-            .map(|newest| newest.unwrap_or(0))
+        let select = Query::select()
+            .expr_as(Func::max(Expr::col("position")), "found")
+            .from("journal")
+            .to_owned();
+        self.found(&select).await.map(|newest| newest.unwrap_or(0))
+    }
+
+    async fn found(&self, select: &SelectStatement) -> Result<Option<u64>, StoreError> {
+        let rows = self.rows(select).await?;
+        let found: Option<i64> = rows.first().map_or(Ok(None), |row| column(row, "found"))?;
+        Ok(found.map(i64::unsigned_abs))
     }
 
     /// Records that a filter lets through.
@@ -191,44 +199,18 @@ impl SqlStore {
             }
         };
         if let Some(from) = filter.from {
-            let first = match self
-                .extreme("min", Some(at().gte(from.as_microsecond())))
-                .await?
-            {
+            let first = match self.found(&first_sample(from)).await? {
                 Some(sample) => sample.saturating_sub(SAMPLED - 1),
-                None => self
-                    .extreme("max", Some(Expr::val(true)))
-                    .await?
-                    .unwrap_or(1),
+                // Only what came after the last sample can be as new as that.
+                None => range.last - range.last % SAMPLED,
             };
             range = range.starting(first);
         }
         if let Some(to) = filter.to {
-            let sample = self
-                .extreme("max", Some(at().lt(to.as_microsecond())))
-                .await?
-                .unwrap_or(0);
+            let sample = self.found(&last_sample(to)).await?.unwrap_or(0);
             range = range.up_to(sample + SAMPLED);
         }
         Ok((list, range))
-    }
-
-    /// The least or greatest position, of all records or of the sampled ones that a condition holds for.
-    async fn extreme(&self, which: &str, sampled: Option<Expr>) -> Result<Option<u64>, StoreError> {
-        let function = if which == "min" { Func::min } else { Func::max };
-        let mut select = Query::select();
-        select
-            .expr_as(function(Expr::col("position")), "found")
-            .from("journal");
-        if let Some(condition) = sampled {
-            // The words of the partial index, which bound values would not match.
-            select
-                .and_where(Expr::cust("position % 64 = 0"))
-                .and_where(condition);
-        }
-        let rows = self.rows(&select).await?;
-        let found: Option<i64> = rows.first().map_or(Ok(None), |row| column(row, "found"))?;
-        Ok(found.map(i64::unsigned_abs))
     }
 
     /// All records after a position, oldest first, some at a time.
@@ -366,6 +348,34 @@ fn parse(line: &str) -> Option<Record> {
         hash: next()?,
         body: next()?,
     })
+}
+
+/// The first sampled record at a time or later, in the order of the journal: clocks may have been set back.
+pub(super) fn first_sample(from: Timestamp) -> SelectStatement {
+    sample(
+        Func::min(sampled_position()),
+        at().gte(from.as_microsecond()),
+    )
+}
+
+/// The last sampled record before a time.
+pub(super) fn last_sample(to: Timestamp) -> SelectStatement {
+    sample(Func::max(sampled_position()), at().lt(to.as_microsecond()))
+}
+
+/// As a mere column its extreme would be looked for along the whole journal.
+fn sampled_position() -> Expr {
+    Expr::col("position").add(0)
+}
+
+fn sample(function: FunctionCall, condition: Expr) -> SelectStatement {
+    Query::select()
+        .expr_as(function, "found")
+        .from("journal")
+        // The words of the partial index, which bound values would not match.
+        .and_where(Expr::cust("position % 64 = 0"))
+        .and_where(condition)
+        .to_owned()
 }
 
 fn record(row: &QueryResult) -> Result<Record, StoreError> {

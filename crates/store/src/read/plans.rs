@@ -7,7 +7,7 @@ use trainmaster_core::status::{ReleaseStatus, Stage};
 
 use super::{
     Archived, JournalFilter, JournalOrder, PageRequest, ReleaseFilter, ReleaseOrder,
-    ResourceFilter, inbox, notifications, resources,
+    ResourceFilter, inbox, journal, notifications, resources,
 };
 use crate::{Options, SqlStore};
 
@@ -172,6 +172,14 @@ async fn pages_of_the_journal_follow_an_index() {
         for select in store.selects(&filter, range).await.expect("selects") {
             assert_searched(&store, &select, &format!("{filter:?}")).await;
         }
+    }
+    let noon = "2026-11-01T12:00:00Z".parse().expect("a time");
+    for select in [journal::first_sample(noon), journal::last_sample(noon)] {
+        let lines = plan(&store, &select).await;
+        assert!(
+            lines.iter().all(|line| line.contains("journal_at (at")),
+            "{lines:#?}"
+        );
     }
 }
 
