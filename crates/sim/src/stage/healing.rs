@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use trainmaster_core::command::{ActivityCommand, Decision, NewToken, ReleaseCommand};
 use trainmaster_core::event::Work;
 use trainmaster_core::ids::{Owner, ReleaseId};
-use trainmaster_core::release::{Activity, Life, Release, StartMode};
+use trainmaster_core::release::{Activity, Life, Release};
 use trainmaster_core::status::ReleaseStatus;
 use trainmaster_core::uses::tasks::TaskStatus;
 use trainmaster_core::{Actor, Command, World};
@@ -153,17 +153,7 @@ impl Stage<'_> {
                 )
             })
             .collect(),
-            Life::Scheduled if release.run == 0 => self.start_or_drop(helper, release),
-            Life::Scheduled => {
-                let manual = release.start_mode == StartMode::Manual || release.start_at.is_none();
-                if manual {
-                    on(ReleaseCommand::Activate {
-                        inputs: BTreeMap::new(),
-                    })
-                } else {
-                    Vec::new()
-                }
-            }
+            Life::Scheduled => start(helper, release),
             Life::Queued if self.is_hopeless(release) => {
                 on(ReleaseCommand::Abort { reason: reason() })
             }
@@ -172,30 +162,6 @@ impl Stage<'_> {
             Life::Queued | Life::Aborting | Life::Ended { .. } => Vec::new(),
         };
         Ok(remedies)
-    }
-
-    fn start_or_drop(&self, helper: Actor, release: &Release) -> Vec<(Actor, Command)> {
-        let (id, none) = (release.id, BTreeMap::new);
-        let purpose = "so that it ends".to_owned();
-        let actions = [
-            ReleaseCommand::PreExecute {
-                inputs: none(),
-                purpose,
-            },
-            ReleaseCommand::Activate { inputs: none() },
-        ];
-        actions
-            .into_iter()
-            .map(|action| {
-                (
-                    helper,
-                    Command::Release {
-                        release: id,
-                        action,
-                    },
-                )
-            })
-            .collect()
     }
 
     /// Whether a release waits for one that will never succeed.
@@ -246,6 +212,31 @@ impl Stage<'_> {
         });
         lines.collect::<Vec<_>>().join("; ")
     }
+}
+
+/// Starts a release that is scheduled, before its time where need be.
+fn start(helper: Actor, release: &Release) -> Vec<(Actor, Command)> {
+    let (id, none) = (release.id, BTreeMap::new);
+    let purpose = "so that it ends".to_owned();
+    let actions = [
+        ReleaseCommand::PreExecute {
+            inputs: none(),
+            purpose,
+        },
+        ReleaseCommand::Activate { inputs: none() },
+    ];
+    actions
+        .into_iter()
+        .map(|action| {
+            (
+                helper,
+                Command::Release {
+                    release: id,
+                    action,
+                },
+            )
+        })
+        .collect()
 }
 
 /// What people do about the activities that ask for it.
