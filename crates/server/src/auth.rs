@@ -71,13 +71,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Viewer {
 pub(crate) async fn require(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let viewer = match authenticate(&app, request.headers()).await {
         Ok(viewer) => viewer,
-        Err(error) => {
-            tracing::warn!(code = error.problem().code, "a request was not let in");
-            return error.into_response();
-        }
+        Err(error) => return error.into_response(),
     };
     if let Err(seconds) = app.limiter().take(viewer.holder().token, Instant::now()) {
-        tracing::warn!(token = %viewer.holder().token, "a token sends too many requests");
         let detail = "this token sends more requests than are taken from one token";
         return ApiError::new("too-many-requests", detail)
             .retry_after(seconds)

@@ -11,7 +11,8 @@ use trainmaster_engine::ports::StoreError;
 /// What a handler answers when it cannot do what was asked.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiError {
-    problem: Box<Problem>,
+    /// The problem document.
+    pub(crate) problem: Box<Problem>,
     retry_after_s: Option<u32>,
 }
 
@@ -37,11 +38,6 @@ impl ApiError {
     pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after_s = Some(seconds);
         self
-    }
-
-    /// The problem document.
-    pub(crate) fn problem(&self) -> &Problem {
-        &self.problem
     }
 
     /// There is nothing at the address.

@@ -378,7 +378,7 @@ mod tests {
         let code = |text: &str| {
             json::<Body>(text.as_bytes())
                 .expect_err("refused")
-                .problem()
+                .problem
                 .code
                 .clone()
         };

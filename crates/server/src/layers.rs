@@ -61,6 +61,7 @@ fn complete(mut response: Response, id: &str, instance: String, is_head: bool) -
     }
     let known = response.extensions_mut().remove::<Problem>();
     let mut problem = known.unwrap_or_else(|| foreign(status));
+    note_denial(&problem, id, &instance);
     problem.instance = Some(instance);
     problem.request_id = Some(id.to_owned());
     let kept = response.headers().clone();
@@ -79,6 +80,18 @@ fn complete(mut response: Response, id: &str, instance: String, is_head: bool) -
         *completed.body_mut() = Body::empty();
     }
     completed
+}
+
+/// Writes into the log who was not let in, refused or slowed down; the path is encoded, so it cannot forge a line.
+fn note_denial(problem: &Problem, id: &str, path: &str) {
+    if matches!(problem.status, 401 | 403 | 429) {
+        tracing::warn!(
+            code = problem.code,
+            request = id,
+            path,
+            "a request was denied"
+        );
+    }
 }
 
 /// The problem for an error that the framework made by itself.

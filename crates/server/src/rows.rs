@@ -253,7 +253,7 @@ mod tests {
         let second = get(Some("b")).expect("a page");
         assert_eq!((second.items, second.next), (vec!["c"], None));
         assert_eq!(
-            get(Some("x")).expect_err("refused").problem().code,
+            get(Some("x")).expect_err("refused").problem.code,
             "cursor-invalid"
         );
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod activity;
 pub(crate) mod event;
+pub(crate) mod plan;
 pub(crate) mod release;
 pub(crate) mod resource;
 pub(crate) mod token;

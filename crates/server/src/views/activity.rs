@@ -19,13 +19,17 @@ use trainmaster_core::uses::input::InputConfig;
 use trainmaster_core::uses::tasks::{TaskStatus, TasksConfig};
 use trainmaster_core::{WaitingReason, World};
 
+use super::plan::plan_of;
 use super::release::skip_reason;
 use super::waiting::waiting;
 use super::{actions, instant, instant_of, note, owners, words};
 
 /// Every activity of a release, in the order of the plan; before the start as they are planned.
 pub(crate) fn summaries(world: &World, id: ReleaseId) -> Vec<ActivitySummary> {
-    let Some(plan) = world.plan(id) else {
+    let Some(plan) = world
+        .release(id)
+        .and_then(|release| plan_of(world, release))
+    else {
         return Vec::new();
     };
     let activities = world.activities(id);
@@ -33,12 +37,12 @@ pub(crate) fn summaries(world: &World, id: ReleaseId) -> Vec<ActivitySummary> {
         return plan
             .activities
             .iter()
-            .map(|planned| planned_summary(plan, planned))
+            .map(|planned| planned_summary(&plan, planned))
             .collect();
     }
     activities
         .iter()
-        .filter_map(|activity| summary(plan, activity))
+        .filter_map(|activity| summary(&plan, activity))
         .collect()
 }
 
@@ -115,7 +119,8 @@ pub(crate) fn activity(
     as_of: Option<u64>,
 ) -> Option<ActivityView> {
     let release = world.release(id)?;
-    let plan = world.plan(id)?;
+    let plan = plan_of(world, release)?;
+    let plan = plan.as_ref();
     let (_, planned) = plan.activity(path)?;
     let Some(activity) = world.activity(id, path) else {
         // Items exist only once the list is known; the others are planned before the start.
@@ -142,6 +147,7 @@ pub(crate) fn activity(
             Standing::Undecided { deadline, .. } => instant_of(deadline),
             _ => None,
         },
+        owners: owners(&world.owners(id, path)),
         outputs: activity.outputs.clone(),
         attempts: activity
             .attempts

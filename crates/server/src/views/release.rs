@@ -18,6 +18,7 @@ use trainmaster_core::release::{
 use trainmaster_core::status::ReleaseStatus;
 
 use super::activity::summaries;
+use super::plan::plan_of;
 use super::waiting::waiting;
 use super::{actions, instant, instant_of, note, owners, owners_by, words};
 
@@ -146,7 +147,9 @@ pub(crate) fn graph(world: &World, id: ReleaseId, as_of: u64) -> Option<GraphVie
         release: id.to_string(),
         phases: phases(world, release),
         activities: summaries(world, id),
-        edges: world.plan(id).map(|plan| edges(plan)).unwrap_or_default(),
+        edges: plan_of(world, release)
+            .map(|plan| edges(&plan))
+            .unwrap_or_default(),
         as_of,
     })
 }
@@ -243,7 +246,7 @@ pub(crate) fn timeline(
 
 /// The phases of a release: as they stand, and before the start as they are planned.
 fn phases(world: &World, release: &Release) -> Vec<PhaseView> {
-    let Some(plan) = world.plan(release.id) else {
+    let Some(plan) = plan_of(world, release) else {
         return Vec::new();
     };
     let stand: BTreeMap<&str, &Phase> = release
@@ -256,7 +259,7 @@ fn phases(world: &World, release: &Release) -> Vec<PhaseView> {
         .map(|planned| {
             phase(
                 release,
-                plan,
+                &plan,
                 planned,
                 stand.get(planned.id.as_str()).copied(),
             )

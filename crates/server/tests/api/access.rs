@@ -372,3 +372,136 @@ async fn a_role_that_may_not_is_told_what_it_lacks() {
         .await
         .problem("unknown-release");
 }
+
+#[tokio::test]
+async fn nobody_hands_out_more_than_they_hold() {
+    let test = TestApp::start().await;
+    let local = test
+        .client("lena", &[], &[Role::Administrator], Some("lending"))
+        .await;
+    let body = |organization: Value| json!({"user": "ada", "roles": ["administrator"], "organization": organization, "expiresAt": "2026-12-01T00:00:00Z"});
+    local
+        .post("/api/v1/tokens", body(json!("lending")))
+        .await
+        .expect(StatusCode::CREATED);
+    local
+        .post("/api/v1/tokens", body(json!(null)))
+        .await
+        .problem("forbidden");
+    local
+        .post("/api/v1/tokens", body(json!("payments")))
+        .await
+        .problem("forbidden");
+    let listed = local.get("/api/v1/tokens").await.expect(StatusCode::OK);
+    let organizations = listed["items"]
+        .as_array()
+        .expect("items")
+        .iter()
+        .map(|token| &token["organization"]);
+    assert!(
+        organizations.clone().count() == 2 && organizations.clone().all(|name| name == "lending"),
+        "{listed}"
+    );
+    let first = test
+        .administrator()
+        .await
+        .get("/api/v1/whoami")
+        .await
+        .expect(StatusCode::OK);
+    let id = first["token"]["id"].as_str().expect("an id").to_owned();
+    local
+        .call(Method::DELETE, &format!("/api/v1/tokens/{id}"), &[], None)
+        .await
+        .problem("unknown-token");
+}
+
+/// Everything that somebody of `payments` can read, with ids and positions taken out.
+async fn seen_by_payments(with_others: bool) -> Vec<String> {
+    let test = TestApp::start().await;
+    if with_others {
+        let foreign = test
+            .client("eve", &["qa"], &[Role::Administrator], Some("lending"))
+            .await;
+        foreign
+            .apply(&TRAIN.replace("organization: payments", "organization: lending"))
+            .await
+            .expect(StatusCode::OK);
+        let body = json!({"process": "train", "organization": "lending", "inputs": {"version": "6.6.6"}, "start": true});
+        let created = foreign
+            .post("/api/v1/releases", body)
+            .await
+            .expect(StatusCode::CREATED);
+        foreign
+            .until_activity(
+                created["id"].as_str().expect("an id"),
+                "sign-off/qa",
+                "OnHold",
+            )
+            .await;
+    }
+    let (manager, tester) = (test.manager().await, test.tester().await);
+    manager.apply(TRAIN).await.expect(StatusCode::OK);
+    let body = json!({"process": "train", "organization": "payments", "name": "Week 47", "inputs": {"version": "1.4.0"}, "start": true});
+    let created = manager
+        .post("/api/v1/releases", body)
+        .await
+        .expect(StatusCode::CREATED);
+    let id = created["id"].as_str().expect("an id").to_owned();
+    manager.until_activity(&id, "sign-off/qa", "OnHold").await;
+    let mut texts = Vec::new();
+    for address in [
+        "/api/v1/releases?limit=500",
+        "/api/v1/processes",
+        "/api/v1/inbox",
+        "/api/v1/notifications",
+        "/api/v1/processes/train?organization=payments",
+        "/api/v1/processes/train/revisions?organization=payments",
+        "/api/v1/releases/ID",
+        "/api/v1/releases/ID/graph",
+        "/api/v1/releases/ID/explain",
+        "/api/v1/releases/ID/events?limit=500",
+        "/api/v1/releases/ID/activities",
+        "/api/v1/releases?organization=lending",
+        "/api/v1/processes/train?organization=lending",
+        "/api/v1/releases/rel-00000099",
+    ] {
+        let address = address.replace("ID", &id);
+        for client in [&manager, &tester] {
+            let reply = client
+                .call(Method::GET, &address, &[("x-request-id", "same")], None)
+                .await;
+            let text = String::from_utf8(reply.text.to_vec()).expect("UTF-8");
+            let mut view: Value = serde_json::from_str(&text).expect("JSON");
+            forget_numbers(&mut view);
+            texts.push(
+                format!("{address} {} {view}", reply.status)
+                    .replace(&id, "ID")
+                    .replace(&id[4..], "ID"),
+            );
+        }
+    }
+    texts
+}
+
+/// Ids and positions are given out in one order for all; what counts is that nothing else differs.
+fn forget_numbers(view: &mut Value) {
+    match view {
+        Value::Object(fields) => {
+            for name in ["asOf", "position", "next", "key", "digest", "slug", "name"] {
+                fields.remove(name);
+            }
+            fields.values_mut().for_each(forget_numbers);
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(forget_numbers),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => (),
+    }
+}
+
+#[tokio::test]
+async fn an_organization_sees_the_same_whether_or_not_others_are_there() {
+    let (alone, among_others) = (seen_by_payments(false).await, seen_by_payments(true).await);
+    assert_eq!(alone.len(), among_others.len());
+    for (one, other) in alone.iter().zip(&among_others) {
+        assert_eq!(one, other);
+    }
+}

@@ -530,3 +530,76 @@ spec:
         json!(["https://wiki/1"])
     );
 }
+
+#[tokio::test]
+async fn a_draft_shows_the_plan_that_it_would_pin() {
+    let test = TestApp::start().await;
+    let manager = test.manager().await;
+    manager.apply(TRAIN).await.expect(StatusCode::OK);
+    let body = json!({"process": "train", "organization": "payments"});
+    let draft = manager
+        .post("/api/v1/releases", body)
+        .await
+        .expect(StatusCode::CREATED);
+    assert_eq!(draft["phases"][2]["dependsOn"], json!(["sign-off"]));
+    let address = format!("/api/v1/releases/{}", draft["id"].as_str().expect("an id"));
+    let graph = manager
+        .get(&format!("{address}/graph"))
+        .await
+        .expect(StatusCode::OK);
+    assert_eq!(graph["activities"].as_array().map(Vec::len), Some(3));
+    let activity = manager
+        .get(&format!("{address}/activities/build/compile"))
+        .await
+        .expect(StatusCode::OK);
+    assert_eq!(activity["with"]["run"], json!(["build", "${version}"]));
+    assert_eq!(activity["owners"], json!(["team:development"]));
+    manager
+        .apply(&TRAIN.replace("dependsOn: [sign-off]", "dependsOn: [build]"))
+        .await
+        .expect(StatusCode::OK);
+    let newer = manager.get(&address).await.expect(StatusCode::OK);
+    assert_eq!(newer["phases"][2]["dependsOn"], json!(["build"]));
+}
+
+#[tokio::test]
+async fn what_the_process_does_not_permit_and_what_is_in_use_is_refused() {
+    let test = TestApp::start().await;
+    let manager = test.manager().await;
+    let strict = TRAIN.replace(
+        "          outputs:",
+        "          mayRetry: false\n          outputs:",
+    );
+    manager.apply(&strict).await.expect(StatusCode::OK);
+    let error = "no".to_owned();
+    test.script.next(
+        "build/compile",
+        Outcome::Failed {
+            error,
+            result: json!(null),
+        },
+    );
+    let id = manager.start_train().await;
+    manager.until_activity(&id, "build/compile", "Failed").await;
+    let address = format!("/api/v1/releases/{id}");
+    let retry = format!("{address}/activities/build/compile/retry");
+    manager
+        .post(&retry, json!({"reason": "again"}))
+        .await
+        .problem("not-permitted-by-process");
+    let deleted = manager.call(Method::DELETE, &address, &[], None).await;
+    deleted.problem("in-use");
+    let ignored =
+        json!({"reason": "built by hand", "outputs": {"artifact": "https://artifacts/by-hand"}});
+    let ignored = manager
+        .post(
+            &format!("{address}/activities/build/compile/ignore"),
+            ignored,
+        )
+        .await
+        .expect(StatusCode::OK);
+    assert_eq!(
+        (&ignored["status"], &ignored["reason"]),
+        (&json!("Ignored"), &json!("built by hand"))
+    );
+}
