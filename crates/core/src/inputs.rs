@@ -12,7 +12,7 @@ use crate::definition::fault::{At, Faults, closest, one_of, shortened};
 use crate::definition::{is_hidden, read};
 use crate::duration::{Duration, InvalidDuration};
 use crate::ids::{InvalidName, Name};
-use crate::plan::InputRule;
+use crate::plan::{InputRule, secret_places};
 use crate::rejection::FieldProblem;
 use crate::release::{InputValue, Origin};
 
@@ -556,7 +556,7 @@ fn plain(value: &Value) -> String {
 /// Why a text in a value cannot be taken.
 fn refused_text(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) if text.contains("${secrets.") => {
+        Value::String(text) if secret_places(text) > 0 => {
             Some("a value cannot name secrets: only the definition can".to_owned())
         }
         Value::String(text) => {

@@ -21,7 +21,7 @@ mod template;
 
 pub use compile::compile;
 pub(crate) use compile::{compile_faults, config_schema};
-pub use template::{fill_secrets, secret_names};
+pub(crate) use template::secret_places;
 
 /// Position of a phase in its plan.
 pub type PhaseIndex = usize;

@@ -7,7 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use trainmaster_expr::{Condition, Error, Template, Type};
 
-use super::{Closing, InputRule, Plan, PlannedActivity, PlannedPhase, RetryPolicy, ValueTemplate};
+use super::{
+    Closing, InputRule, Plan, PlannedActivity, PlannedPhase, RetryPolicy, ValueTemplate,
+    secret_places,
+};
 use crate::definition::Problem;
 use crate::definition::fault::{At, Fault, Faults, closest, one_of, shortened};
 use crate::duration::Duration;
@@ -862,7 +865,12 @@ impl<'a> Compiler<'a> {
                 return None;
             }
         };
-        if template.is_literal() && text.contains("$${secrets.") {
+        if secret_places(text)
+            > template
+                .references()
+                .filter(|reference| reference.path[0] == "secrets")
+                .count()
+        {
             self.faults
                 .add(at, "a text that looks like a secret would be taken for one");
             return None;
