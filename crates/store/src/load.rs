@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use futures::TryStreamExt as _;
 use serde::de::DeserializeOwned;
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
@@ -14,8 +15,8 @@ use trainmaster_engine::ports::{Loaded, StoreError};
 use crate::commit::big;
 use crate::error::{Sorted, unreadable};
 
-/// How many activities are parsed in one piece of work.
-const PIECE: usize = 4_000;
+/// Of how many releases the activities are parsed in one piece of work.
+const PIECE: usize = 200;
 
 /// The head of the journal and all rows that live in memory, as of one instant.
 pub(crate) async fn all(readers: &SqlitePool) -> Result<Loaded, StoreError> {
@@ -145,31 +146,49 @@ async fn live_releases(connection: &mut SqliteConnection) -> Result<Vec<Release>
 }
 
 /// Activities of releases that have not ended, parsed elsewhere while the next ones are read.
+///
+/// Those of one release come as one text: a row for each would take longer to hand over than to parse.
 async fn live_activities(
     connection: &mut SqliteConnection,
 ) -> Result<Vec<JoinHandle<Result<Vec<Entity>, StoreError>>>, StoreError> {
-    use futures::TryStreamExt as _;
     let mut rows = sqlx::query(
-        "select a.release, a.position, a.body
+        "select r.id, group_concat(a.position || ' ' || a.body, char(10))
          from release r
          cross join activity a
          where r.ended = 0 and a.release = r.id
-         order by r.id",
+         group by r.id",
     )
     .fetch(connection);
     let mut pieces = Vec::new();
     let mut piece = Vec::with_capacity(PIECE);
     while let Some(row) = rows.try_next().await.sorted()? {
-        piece.push(row);
+        let release: i64 = row.try_get(0).sorted()?;
+        let lines: String = row.try_get(1).sorted()?;
+        piece.push((ReleaseId(release.unsigned_abs()), lines));
         if piece.len() == PIECE {
             let full = std::mem::replace(&mut piece, Vec::with_capacity(PIECE));
-            pieces.push(tokio::task::spawn_blocking(move || parse_activities(&full)));
+            pieces.push(tokio::task::spawn_blocking(move || parse_lines(&full)));
         }
     }
-    pieces.push(tokio::task::spawn_blocking(move || {
-        parse_activities(&piece)
-    }));
+    pieces.push(tokio::task::spawn_blocking(move || parse_lines(&piece)));
     Ok(pieces)
+}
+
+/// Activities from lines of `position body`, which bodies in canonical order fit into.
+fn parse_lines(releases: &[(ReleaseId, String)]) -> Result<Vec<Entity>, StoreError> {
+    let mut entities = Vec::new();
+    for (release, lines) in releases {
+        for line in lines.split('\n') {
+            let (position, body) = line.split_once(' ').unwrap_or_default();
+            let position = position.parse().map_err(|_| {
+                StoreError::Damaged(format!(
+                    "an activity of `{release}` is not written as one is"
+                ))
+            })?;
+            entities.push(activity(*release, position, body)?);
+        }
+    }
+    Ok(entities)
 }
 
 /// Activities from `release, position, body`.
@@ -178,16 +197,24 @@ fn parse_activities(rows: &[SqliteRow]) -> Result<Vec<Entity>, StoreError> {
         .map(|row| {
             let release: i64 = row.try_get(0).sorted()?;
             let position: i64 = row.try_get(1).sorted()?;
-            let release = ReleaseId(release.unsigned_abs());
             let position = u32::try_from(position).unwrap_or(u32::MAX);
-            let activity = body(row, 2, || EntityKey::Activity(release, position))?;
-            Ok(Entity::Activity {
-                release,
+            activity(
+                ReleaseId(release.unsigned_abs()),
                 position,
-                activity: Box::new(activity),
-            })
+                row.try_get(2).sorted()?,
+            )
         })
         .collect()
+}
+
+fn activity(release: ReleaseId, position: u32, body: &str) -> Result<Entity, StoreError> {
+    let activity = serde_json::from_str(body)
+        .map_err(|error| unreadable(EntityKey::Activity(release, position), &error))?;
+    Ok(Entity::Activity {
+        release,
+        position,
+        activity: Box::new(activity),
+    })
 }
 
 /// Revisions that are in use: the newest ones, and those that releases name.
