@@ -53,7 +53,7 @@ fn process(world: &str, ledger: &str) -> Value {
                     {"id": "qa", "uses": "approval", "with": {"approvers": ["user:ben"]}},
                     request("freeze", &["stakeholder", "qa"])]},
                 {"id": "deploy", "dependsOn": ["sign-off"], "activities": [
-                    rollout, request("smoke", &["rollout"])]}]}})
+                    rollout, request("smoke", &["rollout"]), command("report", &["smoke"])]}]}})
 }
 
 /// A server with people, the process, a ledger and a world.
@@ -236,7 +236,7 @@ impl Scene {
         lines.dedup();
         assert_eq!(
             (lines.len(), entries),
-            (5, 5),
+            (6, 6),
             "{what}: each command is booked once\n{book}"
         );
         assert_eq!(
@@ -255,7 +255,7 @@ fn a_release_that_is_never_disturbed_runs_each_attempt_once() {
     scene.check(&release, &told, "undisturbed");
     let runs =
         std::fs::read_to_string(format!("{}.runs", scene.ledger.display())).expect("the runs");
-    assert_eq!(runs.lines().count(), 5);
+    assert_eq!(runs.lines().count(), 6);
     assert_eq!(scene.deaths, 0);
 }
 

@@ -4,15 +4,15 @@ use serde_json::Value;
 
 /// What was answered, byte by byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Keyed {
+pub(crate) struct Keyed {
     /// The HTTP status; 0 if there was no answer.
-    pub status: u16,
+    pub(crate) status: u16,
     /// The body.
-    pub body: String,
+    pub(crate) body: String,
 }
 
 /// Posts once under a key; the path begins behind `/api/v1`.
-pub fn keyed(url: &str, token: &str, path: &str, key: &str, body: &Value) -> Keyed {
+pub(crate) fn keyed(url: &str, token: &str, path: &str, key: &str, body: &Value) -> Keyed {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();

@@ -12,16 +12,16 @@ use axum::routing::post;
 type Asked = Arc<Mutex<BTreeMap<String, (String, u32)>>>;
 
 /// A running world.
-pub struct FakeWorld {
+pub(crate) struct FakeWorld {
     /// Where it listens.
-    pub url: String,
+    pub(crate) url: String,
     asked: Asked,
     _runtime: tokio::runtime::Runtime,
 }
 
 impl FakeWorld {
     /// Starts a world in which nothing has happened.
-    pub fn start() -> FakeWorld {
+    pub(crate) fn start() -> FakeWorld {
         let asked = Asked::default();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -44,7 +44,7 @@ impl FakeWorld {
     }
 
     /// What has been applied, in alphabetical order; something under two keys stands there twice.
-    pub fn applied(&self) -> Vec<String> {
+    pub(crate) fn applied(&self) -> Vec<String> {
         let asked = self.asked.lock().expect("whole");
         let mut applied: Vec<String> = asked.values().map(|(what, _)| what.clone()).collect();
         applied.sort();
