@@ -275,10 +275,11 @@ impl Driver {
         for answer in &commit.batch.answers {
             self.keys.remove(&answer.key);
         }
-        self.reply(commit.judged);
+        // The feed first: whoever has an answer finds its position published.
         self.parts.faults.pass("feed.before");
         self.parts.publisher.publish(&commit.batch.records);
         self.parts.faults.pass("feed.after");
+        self.reply(commit.judged);
         self.effects.follow(commit.effects);
     }
 

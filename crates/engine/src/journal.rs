@@ -228,19 +228,20 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_is_found_where_it_is() {
-        let mut lines = export(20);
-        for index in 0..lines.len() {
-            for at in 0..lines[index].len() {
+        let mut verifier = Verifier::new();
+        for (position, line) in (1..).zip(export(20)) {
+            for at in 0..line.len() {
                 for bit in 0..8 {
-                    lines[index][at] ^= 1 << bit;
-                    assert_eq!(
-                        found(&lines),
-                        Some(index as u64 + 1),
-                        "byte {at}, bit {bit}"
-                    );
-                    lines[index][at] ^= 1 << bit;
+                    let mut flipped = line.clone();
+                    flipped[at] ^= 1 << bit;
+                    let found = verifier.clone().check_bytes(&flipped);
+                    let found = found.map_err(|tampered| tampered.position);
+                    assert_eq!(found, Err(position), "byte {at}, bit {bit}");
                 }
             }
+            verifier
+                .check_bytes(&line)
+                .expect("the line itself is intact");
         }
     }
 

@@ -57,17 +57,23 @@ impl Driver {
             Some(release) if self.is_hopeless(release, part) => {
                 tracing::error!(%release, "a release that cannot be quarantined is left out");
                 self.left_out.insert(release);
+                self.reload(lost).await
             }
-            Some(release) => self.quarantine(release, poisoned.reason),
-            None if part == Part::Own => (),
+            Some(release) => {
+                self.reload(lost).await?;
+                // Before all others, or it would panic again in their course.
+                self.quarantine(release, poisoned.reason);
+                Ok(())
+            }
+            None if part == Part::Own => self.reload(lost).await,
             None => {
                 self.panics_unplaced += 1;
                 if self.panics_unplaced > PANICS_MAX {
                     return Err(End::Broken(poisoned.reason));
                 }
+                self.reload(lost).await
             }
         }
-        self.reload(lost).await
     }
 
     /// A release cannot even be quarantined: it is not loaded any more, so that the others can go on.
@@ -108,7 +114,6 @@ impl Driver {
                 }
             }
         }
-        self.parts.state.send_replace(State::Ready);
         Ok(())
     }
 
@@ -171,10 +176,11 @@ impl Driver {
             self.parts.publisher.skip_to(position);
         }
         self.effects.compare(self.kernel.world().wanted());
-        match error {
-            Some(error) => self.hold(error.to_string()).await,
-            None => Ok(()),
+        if let Some(error) = error {
+            self.hold(error.to_string()).await?;
         }
+        self.parts.state.send_replace(State::Ready);
+        Ok(())
     }
 
     /// Lets a batch out that turned out durable, or judges it again; the error is handed back if the store had

@@ -6,7 +6,7 @@ use trainmaster_core::Command;
 use trainmaster_core::ids::ReleaseId;
 
 use super::{Driver, End, Judged, TAKEN_MAX, finish};
-use crate::engine::{Answer, Earlier, Submission, SubmitError};
+use crate::engine::{Answer, Earlier, State, Submission, SubmitError};
 use crate::kernel::{Accepted, Refused};
 use crate::metrics::Counters;
 use crate::ports::{Store, StoredAnswer};
@@ -209,7 +209,9 @@ impl Driver {
             return Ok(());
         }
         self.input.push_front(submission);
-        self.hold(why).await
+        self.hold(why).await?;
+        self.parts.state.send_replace(State::Ready);
+        Ok(())
     }
 
     /// Carries out what time has made due.
