@@ -10,11 +10,11 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde_json::json;
 use stage::*;
-use trainmaster_core::Rejection;
-use trainmaster_core::command::ReleaseCommand;
+use trainmaster_core::command::{NewRelease, ReleaseCommand};
 use trainmaster_core::entity::EntityKey;
 use trainmaster_core::ids::ReleaseId;
 use trainmaster_core::status::ReleaseStatus;
+use trainmaster_core::{Command, Rejection};
 use trainmaster_engine::ports::Clock;
 use trainmaster_engine::{Faults, Limits, State, SubmitError, faults};
 
@@ -265,6 +265,34 @@ async fn a_release_that_cannot_even_be_quarantined_is_left_out() {
         .expect("the others go on");
     assert!(stage.engine.is_ready());
     stage.check_journal().await;
+}
+
+#[tokio::test]
+async fn a_broken_predecessor_does_not_keep_the_others_from_going_on() {
+    let mut stage = Stage::with(&[TRAIN, SINGLE]).await;
+    stage.outside.when("build/compile", Act::GoesOn);
+    let broken = stage.start("train").await;
+    let reason = "not today".to_owned();
+    stage
+        .command(broken, ReleaseCommand::Abort { reason })
+        .await;
+    stage.until(broken, "ReleaseFinished").await;
+    let follower = Command::CreateRelease(Box::new(NewRelease {
+        process: Some("single".parse().expect("a name")),
+        after: vec![broken],
+        start: true,
+        ..NewRelease::default()
+    }));
+    let follower = stage.submit(follower).await.expect("it is accepted").body;
+    let follower: ReleaseId = follower.parse().expect("an id");
+    stage.engine.shutdown().await;
+    stage.store.remove(EntityKey::Activity(broken, 0)).await;
+    stage.begin().await;
+    let sound = stage.start("single").await;
+    stage.until(sound, "ReleaseFinished").await;
+    assert_eq!(stage.status(follower), ReleaseStatus::Queued);
+    assert!(stage.engine.is_ready());
+    assert!(stage.engine.metrics().reloads < 5);
 }
 
 #[tokio::test]

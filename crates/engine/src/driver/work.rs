@@ -11,9 +11,6 @@ use crate::kernel::{Accepted, Refused};
 use crate::metrics::Counters;
 use crate::ports::{Store, StoredAnswer};
 
-/// How long the driver rests when it cannot read what it needs to go on by itself.
-const LACKING_PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
-
 impl Driver {
     /// Takes in what is there and judges it, as long as there is room.
     pub(super) async fn work(&mut self) -> Result<(), End> {
@@ -182,7 +179,9 @@ impl Driver {
             }
         }
         while let Some(release) = self.kernel.lacking() {
-            self.read_back(release).await?;
+            if !self.left_out.contains(&release) {
+                self.read_back(release).await?;
+            }
             self.kernel.is_gone(release);
         }
         Ok(())
@@ -226,7 +225,8 @@ impl Driver {
             Ok(()) => (),
             Err(Missing::Store(why)) => {
                 tracing::warn!(why, "what is asked about cannot be read; trying again");
-                tokio::time::sleep(LACKING_PAUSE).await;
+                self.hold(why).await?;
+                self.parts.state.send_replace(State::Ready);
                 return Ok(());
             }
             Err(Missing::Broken(poisoned)) => return self.heal(poisoned, None).await,
