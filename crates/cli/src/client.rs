@@ -382,7 +382,7 @@ pub(crate) async fn list(
     query: &[(&str, String)],
     limit: usize,
 ) -> Result<Vec<Value>, Failure> {
-    const PAGE_MAX: usize = 100;
+    const PAGE_MAX: usize = 500;
     let mut items: Vec<Value> = Vec::new();
     let mut cursor: Option<String> = None;
     while items.len() < limit {

@@ -48,7 +48,8 @@ impl Config {
             None => File::default(),
         };
         let data_dir = args.data_dir.clone().or(file.data_dir);
-        let data_dir = data_dir.map_or_else(default_data_dir, Ok)?;
+        // Commands outlive the server and its working directory, so paths are made absolute here.
+        let data_dir = std::path::absolute(data_dir.map_or_else(default_data_dir, Ok)?)?;
         let database = args.database.clone().or(file.database);
         let nothing_said = args.allow_internal.is_empty();
         let allow_internal = if nothing_said {
@@ -61,7 +62,7 @@ impl Config {
                 .listen
                 .or(file.listen)
                 .unwrap_or((Ipv4Addr::LOCALHOST, 7420).into()),
-            database: database_path(database.as_deref(), &data_dir)?,
+            database: std::path::absolute(database_path(database.as_deref(), &data_dir)?)?,
             data_dir,
             allow_internal,
             public_url: args.public_url.clone().or(file.public_url),

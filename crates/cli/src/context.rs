@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use crate::args::Globals;
+use crate::client::parse_server;
 use crate::failure::Failure;
 
 /// Where a server listens when nothing else is said.
@@ -61,8 +62,11 @@ impl Target {
         let server = globals.server.clone();
         let token = globals.token.clone().or_else(|| {
             // A remembered token goes to the server it was given for, and to no other.
-            let fits =
-                |context: &&Context| server.as_ref().is_none_or(|url| *url == context.server);
+            let fits = |context: &&Context| {
+                server
+                    .as_ref()
+                    .is_none_or(|url| same_server(url, &context.server))
+            };
             remembered.filter(fits).map(|context| context.token.clone())
         });
         let remembered = remembered.map(|context| context.server.clone());
@@ -70,6 +74,16 @@ impl Target {
             .or(remembered)
             .unwrap_or_else(|| DEFAULT_SERVER.to_owned());
         Ok(Target { server, token })
+    }
+}
+
+/// Whether two addresses mean one server, however they are written.
+fn same_server(one: &str, other: &str) -> bool {
+    match (parse_server(one), parse_server(other)) {
+        (Ok(one), Ok(other)) => {
+            one.as_str().trim_end_matches('/') == other.as_str().trim_end_matches('/')
+        }
+        _ => false,
     }
 }
 
@@ -175,6 +189,19 @@ mod tests {
         assert_eq!(Contexts::read(&path).expect("read"), contexts);
         let mode = fs::metadata(&path).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_server_is_the_same_with_or_without_its_scheme_and_last_slash() {
+        assert!(same_server("127.0.0.1:7420/", "http://127.0.0.1:7420"));
+        assert!(!same_server(
+            "https://127.0.0.1:7420",
+            "http://127.0.0.1:7420"
+        ));
+        assert!(!same_server(
+            "http://127.0.0.1:7421",
+            "http://127.0.0.1:7420"
+        ));
     }
 
     #[test]

@@ -129,7 +129,7 @@ pub(crate) enum Tone {
 
 /// The text in the colour of its tone, where colour may be used.
 pub(crate) fn paint(tone: Tone, text: &str) -> String {
-    if !has_colour() {
+    if text.is_empty() || !has_colour() {
         return text.to_owned();
     }
     let code = match tone {

@@ -45,6 +45,28 @@ spec:
         - {id: rollout, uses: command, with: {run: [sh, -c, 'echo "exit $0"; exit $0', "${code}"]}}
 "#;
 
+/// A process that asks people for everything.
+const PEOPLE: &str = r#"apiVersion: trainmaster.dev/v1
+kind: Process
+metadata: {name: people}
+spec:
+  phases:
+    - id: ask
+      activities:
+        - id: window
+          uses: input
+          with:
+            message: When may we deploy?
+            fields:
+              - {name: hour, type: number, required: true, min: 0, max: 23}
+              - {name: code, type: string, default: none}
+        - id: checklist
+          uses: tasks
+          dependsOn: [window]
+          with: {tasks: [{id: docs, title: Documents are ready}, {id: news, title: Customers know}]}
+        - {id: vote, uses: approval, dependsOn: [checklist], with: {approvers: [role:administrator]}}
+"#;
+
 fn offline(args: &[&str]) -> Output {
     offline_with_input(args, "")
 }
@@ -446,6 +468,121 @@ fn waiting_ends_with_the_release_and_tells_how_it_went() {
         let event: Value = serde_json::from_str(line).expect("an event per line");
         assert_eq!(event["release"], json!(id));
     }
+}
+
+#[test]
+fn what_people_are_asked_is_answered_on_the_command_line() {
+    let server = server();
+    server.cli_with_input(&["apply", "-f", "-"], PEOPLE).ok();
+    let id = create(&server, &["--process", "people", "--start"]);
+    let activity = |args: &[&str]| server.cli(&[&["activity"], args].concat());
+    let late = activity(&["submit", &id, "ask/window", "--set", "hour=25"]);
+    assert_eq!(late.code, Some(3));
+    assert!(
+        late.stderr.contains("hour: the value must be at most 23"),
+        "{}",
+        late.stderr
+    );
+    // By its declared type the code stays a text and the hour is a number.
+    activity(&[
+        "submit",
+        &id,
+        "ask/window",
+        "--set",
+        "hour=5",
+        "--set",
+        "code=007",
+    ])
+    .ok();
+    let outputs = activity(&["show", &id, "ask/window", "-o", "json"]).json()["outputs"].clone();
+    assert_eq!(outputs, json!({"hour": 5, "code": "007"}));
+    activity(&[
+        "task",
+        &id,
+        "ask/checklist",
+        "docs",
+        "done",
+        "--evidence",
+        "https://docs/1",
+    ])
+    .ok();
+    let shown = activity(&["show", &id, "ask/checklist"]).ok();
+    assert!(shown.contains("DONE") && shown.contains("TODO"), "{shown}");
+    activity(&["task", &id, "ask/checklist", "news", "done"]).ok();
+    let rejected = activity(&["reject", &id, "ask/vote", "--comment", "not today"]).ok();
+    assert!(rejected.contains("Failed, awaits a decision"), "{rejected}");
+    let ignored = activity(&[
+        "ignore",
+        &id,
+        "ask/vote",
+        "--reason",
+        "agreed by mail",
+        "--wait",
+    ]);
+    assert_eq!(ignored.ok(), format!("{id}  ◐ PartialSuccess  people 1\n"));
+    server
+        .cli(&["release", "notes", &id, "--add", "tell the customers"])
+        .ok();
+    let notes = server.cli(&["release", "notes", &id]).ok();
+    assert!(
+        notes.contains("user:admin\n    tell the customers\n"),
+        "{notes}"
+    );
+}
+
+#[test]
+fn a_release_is_planned_changed_and_started_early() {
+    let server = server_with_processes();
+    let planned = [
+        "--process",
+        "train",
+        "--at",
+        "2030-12-24T12:00[Europe/Berlin]",
+        "--finalize",
+    ];
+    let id = create(
+        &server,
+        &[&planned[..], &["--input", "version=1.0.0"]].concat(),
+    );
+    let release = server.cli(&["get", "release", &id, "-o", "json"]).json();
+    assert_eq!(release["status"], json!("Scheduled"));
+    assert_eq!(release["startAt"], json!("2030-12-24T11:00:00Z"));
+    let edit = |args: &[&str]| server.cli(&[&["release", "edit", &id], args].concat());
+    edit(&[
+        "--label",
+        "week=52",
+        "--label",
+        "urgent",
+        "--purpose",
+        "before the holidays",
+    ])
+    .ok();
+    edit(&["--label", "urgent-", "--at", "2030-12-23T12:00Z"]).ok();
+    assert_eq!(edit(&[]).code, Some(2));
+    assert_eq!(edit(&["--name", "Late", "--if-version", "1"]).code, Some(3));
+    let release = server.cli(&["get", "release", &id, "-o", "json"]).json();
+    assert_eq!(release["labels"], json!({"week": "52"}));
+    assert_eq!(
+        release["description"],
+        json!({"purpose": "before the holidays"})
+    );
+    let listed = server
+        .cli(&["release", "list", "-l", "week=52", "-o", "name"])
+        .ok();
+    assert_eq!(listed, format!("{id}\n"));
+    assert_eq!(server.cli(&["release", "start", &id]).code, Some(3));
+    let early = [
+        "release",
+        "pre-execute",
+        &id,
+        "--purpose",
+        "calm day",
+        "--input",
+        "replicas=1",
+    ];
+    server.cli(&early).ok();
+    let release = server.release_in(&id, &["OnHold"]);
+    assert_eq!(release["inputs"]["replicas"]["value"], json!(1));
 }
 
 #[test]

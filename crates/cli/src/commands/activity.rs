@@ -352,9 +352,9 @@ fn next_steps(activity: &ActivityView) {
     let place = format!("{} {}", activity.release, activity.summary.path);
     for action in activity.actions.iter().filter(|action| action.allowed) {
         let rest = match action.action.as_str() {
-            "retry" | "ignore" | "fail" => " --reason TEXT",
-            "submit" => " --set NAME=VALUE",
-            "approve" | "reject" => "",
+            "retry" | "ignore" | "fail" => " --reason TEXT".to_owned(),
+            "submit" => asked(activity),
+            "approve" | "reject" => String::new(),
             _ => continue,
         };
         output::hint(format_args!(
@@ -362,6 +362,14 @@ fn next_steps(activity: &ActivityView) {
             action.action
         ));
     }
+}
+
+/// What has to be filled in, as arguments.
+fn asked(activity: &ActivityView) -> String {
+    let fields = activity.form.iter().flat_map(|form| &form.fields);
+    fields
+        .map(|field| format!(" --set {}=VALUE", field.name))
+        .collect()
 }
 
 async fn logs(session: &Session, args: &LogsArgs) -> Done {

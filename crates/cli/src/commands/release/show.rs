@@ -247,13 +247,30 @@ pub(crate) fn tree(release: &ReleaseView, graph: &GraphView, now: Timestamp) -> 
     let mut lines = Vec::new();
     for phase in &graph.phases {
         lines.push(phase_line(phase, width, now));
-        let own = graph
-            .activities
-            .iter()
-            .filter(|activity| activity.phase == phase.id);
-        lines.extend(own.map(|activity| activity_line(release, activity, width, now)));
+        for activity in in_order(graph, &phase.id) {
+            lines.push(activity_line(release, activity, width, now));
+        }
     }
     lines
+}
+
+/// The activities of a phase in the order of the plan, each with its items behind it.
+fn in_order<'a>(graph: &'a GraphView, phase: &str) -> Vec<&'a ActivitySummary> {
+    let own = || {
+        graph
+            .activities
+            .iter()
+            .filter(|activity| activity.phase == phase)
+    };
+    let items_of = |parent: &'a ActivitySummary| {
+        own().filter(move |one| {
+            one.item.is_some() && one.path.starts_with(&format!("{}[", parent.path))
+        })
+    };
+    let planned = own().filter(|activity| activity.item.is_none());
+    planned
+        .flat_map(|activity| std::iter::once(activity).chain(items_of(activity)))
+        .collect()
 }
 
 /// The part of an activity's path below its phase.
