@@ -421,10 +421,8 @@ pub(super) fn an_attempt_starts_when_ready(
     let upstream_bad = before.iter().any(|before| bad(release, before));
     let parent = item.and_then(|_| release.activities.get(&planned.path));
     let first = activity.stand == Stand::Pending;
-    let judged_here = match item {
-        None => planned.items.is_none() || planned.when != When::NotFirstItem,
-        Some(_) => true,
-    };
+    // A condition about items is judged at each of them, any other one once, before the items are known.
+    let judged_here = item.is_some() == (planned.when == When::NotFirstItem);
     let why = if release.life != Life::Underway {
         "its release does not run".to_owned()
     } else if release.phases[phase].stand != PhaseStand::Running {
