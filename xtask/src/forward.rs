@@ -21,9 +21,36 @@ pub(crate) fn demo(root: &Path, rest: &[String]) -> Result<()> {
     hand_over(step::cargo(arguments).args(rest))
 }
 
-/// Measures, by the benchmarks of the simulation.
+/// Measures: `load` the pages of a running server, everything else by the benchmarks of the simulation.
 pub(crate) fn bench(rest: &[String]) -> Result<()> {
-    hand_over(simulation("bench").args(rest))
+    match rest.split_first() {
+        Some((what, rest)) if what == "load" => {
+            let program = [
+                "build",
+                "--release",
+                "--package",
+                "trainmaster",
+                "--bin",
+                "trainmaster",
+            ];
+            step::run(
+                "build trainmaster (release)",
+                "see what the compiler says",
+                &mut step::cargo(program),
+            )?;
+            let load = [
+                "run",
+                "--release",
+                "--package",
+                "trainmaster",
+                "--example",
+                "load",
+                "--",
+            ];
+            hand_over(step::cargo(load).args(rest))
+        }
+        _ => hand_over(simulation("bench").args(rest)),
+    }
 }
 
 /// Runs the seeded simulation.

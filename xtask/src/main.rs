@@ -30,7 +30,7 @@ usage: cargo xtask <chore>
   licences                  licences, banned crates and sources of the dependencies; advisories where possible
   coverage                  which checklist rows a test shows, and which not yet
   demo [arguments]          build and start `trainmaster demo`
-  bench [engine] [options]  measure, in a release build
+  bench [engine|load] [options]  measure, in a release build
   sim [--seeds N] [--seed S]  run the seeded simulation, in a release build";
 
 fn main() -> ExitCode {
