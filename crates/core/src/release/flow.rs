@@ -545,7 +545,11 @@ impl<'a> Here<'a> {
             success: !bad,
             failure: bad,
         });
-        let variables = self.activity_variables(position)?;
+        // With `forEach` a condition sees the item rather than variables, which may be about the item themselves.
+        let variables = match planned.for_each {
+            Some(_) => BTreeMap::new(),
+            None => self.activity_variables(position)?,
+        };
         let view = self.view(Some(planned.phase), Some(position));
         let view = View {
             outcome,

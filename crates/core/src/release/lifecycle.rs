@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::civil::Time;
 use jiff::{Timestamp, ToSpan};
 use serde_json::Value;
 
@@ -703,7 +702,7 @@ impl World {
         let zone = self.zones.get(zone).ok()?;
         let first = start.to_zoned(zone.clone()).date();
         let day = first.checked_add((i64::from(at.day) - 1).days()).ok()?;
-        zone.to_ambiguous_timestamp(day.to_datetime(Time::from(at.time)))
+        zone.to_ambiguous_timestamp(day.to_datetime(at.time))
             .compatible()
             .ok()
     }

@@ -558,3 +558,40 @@ fn a_process_edited_while_a_release_runs_leaves_the_release_alone() {
         (Some(1), Some(2))
     );
 }
+
+#[test]
+fn a_condition_of_a_for_each_may_be_about_its_items() {
+    let mut story = Story::with(
+        r#"
+apiVersion: trainmaster.dev/v1
+kind: Process
+metadata: {name: some}
+spec:
+  phases:
+    - id: deploy
+      activities:
+        - id: rollout
+          uses: command
+          forEach: [eu, us, asia]
+          when: "item != 'us'"
+          variables: {place: "${item}-1"}
+          with: {run: [deploy, "${place}"]}
+"#,
+    );
+    let train = story.start("some", json!({}));
+    assert_eq!(
+        story.in_flight(train),
+        ["deploy/rollout[0]", "deploy/rollout[2]"]
+    );
+    assert_eq!(
+        story.stands(train, "deploy/rollout[1]"),
+        ActivityStatus::Skipped
+    );
+    assert_eq!(
+        story.effect(train, "deploy/rollout[2]").config["run"],
+        json!(["deploy", "asia-1"])
+    );
+    story.finish(train, "deploy/rollout[0]", done());
+    story.finish(train, "deploy/rollout[2]", done());
+    assert_eq!(story.status(train), ReleaseStatus::Success);
+}
