@@ -3,6 +3,7 @@
 mod access;
 mod definitions;
 mod limits;
+mod listening;
 mod live;
 mod releases;
 mod support;

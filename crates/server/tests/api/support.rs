@@ -260,6 +260,11 @@ impl TestApp {
         }
     }
 
+    /// The server itself, to let it listen.
+    pub(crate) fn app(&self) -> App {
+        self.app.clone()
+    }
+
     /// Ends live streams as a stopping server does.
     pub(crate) fn stop_streams(&self) {
         self.app.stop_streams();
