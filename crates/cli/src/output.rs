@@ -77,13 +77,18 @@ impl Columns {
     }
 
     /// Prints them as data.
-    pub(crate) fn print(mut self) {
+    pub(crate) fn print(self) {
+        self.lines().iter().for_each(data);
+    }
+
+    fn lines(mut self) -> Vec<String> {
         for column in self.table.column_iter_mut() {
             column.set_padding((0, 3));
         }
-        for line in self.table.lines() {
-            data(line.trim_end());
-        }
+        self.table
+            .lines()
+            .map(|line| line.trim_end().to_owned())
+            .collect()
     }
 }
 
@@ -163,4 +168,25 @@ pub(crate) fn plain(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() && c != '\t' { ' ' } else { c })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_stand_below_each_other_without_borders() {
+        let mut columns = Columns::new(&["ID", "NAME"]);
+        columns.row(["rel-00000001".to_owned(), "First".to_owned()]);
+        columns.row(["x".to_owned(), String::new()]);
+        assert_eq!(
+            columns.lines(),
+            ["ID             NAME", "rel-00000001   First", "x"]
+        );
+    }
+
+    #[test]
+    fn a_name_cannot_steer_the_terminal() {
+        assert_eq!(plain("red\u{1b}[31m\u{7}"), "red [31m ");
+    }
 }
