@@ -208,7 +208,7 @@ fn statuses(path: &str, method: &str, operation: &Map<String, Value>) -> Vec<u16
                 .any(|parameter| parameter["name"] == "If-Match")
         });
     let mut statuses = vec![400, 414, 431, 500, 503, 504];
-    if !is_open && path != "/api/v1/callbacks/{token}" {
+    if !is_open {
         statuses.extend([401, 403, 429]);
     }
     if path.contains('{') {

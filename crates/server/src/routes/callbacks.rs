@@ -15,7 +15,7 @@ use crate::state::{App, refused};
 const REPORT_MAX: usize = 256 << 10;
 
 /// Report how the work behind an activity ended; an empty body says that it succeeded.
-#[utoipa::path(post, path = "/api/v1/callbacks/{token}", tag = "callbacks", request_body = CallbackReport,
+#[utoipa::path(post, path = "/api/v1/callbacks/{token}", tag = "callbacks", security(()), request_body = CallbackReport,
     params(("token" = String, Path, description = "The last segment of the callback address")),
     responses((status = 200, description = "Whether the attempt took it", body = CallbackAnswer)))]
 pub(crate) async fn receive_callback(
