@@ -43,7 +43,7 @@ pub struct SqlStore {
     pub(crate) pages: DatabaseConnection,
     pub(crate) logs: LogFile,
     faults: Faults,
-    _lock: Arc<File>,
+    _lock: File,
 }
 
 /// The one connection that writes, with what it knows about the file.
@@ -73,7 +73,7 @@ impl SqlStore {
             logs: LogFile::open(logs).await?,
             place: std::sync::Mutex::new(place),
             faults: options.faults,
-            _lock: Arc::new(lock),
+            _lock: lock,
         })
     }
 

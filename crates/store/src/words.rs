@@ -29,13 +29,18 @@ fn cut(word: &str) -> String {
     word.chars().take(LENGTH_MAX).collect()
 }
 
+/// How many words somebody can look for at once; what comes after them is not looked at.
+const SOUGHT_MAX: usize = 16;
+
 /// The words that somebody looks for: each must be the beginning of a word of the release.
 pub(crate) fn sought(text: &str) -> Vec<String> {
     let lower = text.to_lowercase();
-    let words = lower
-        .split_whitespace()
-        .map(|word| word.trim_matches(|sign: char| !sign.is_alphanumeric()));
-    words.filter(|word| !word.is_empty()).map(cut).collect()
+    let inner = |word: &str| cut(word.trim_matches(|sign: char| !sign.is_alphanumeric()));
+    let words = lower.split_whitespace().map(inner);
+    words
+        .filter(|word| !word.is_empty())
+        .take(SOUGHT_MAX)
+        .collect()
 }
 
 /// A release's words in one text, each with a blank before it.

@@ -115,6 +115,21 @@ async fn people_find_what_they_were_told_newest_first_and_once() {
         (7, Some("build/ask"))
     );
     assert_eq!(oldest.at, "2026-11-21T09:00:00Z".parse().expect("a time"));
+    let teams = (1..=700).map(|number| format!("team:team-{number}"));
+    let many: Vec<String> = teams.chain(["user:bob".to_owned()]).collect();
+    let many = owners(&many.iter().map(String::as_str).collect::<Vec<_>>());
+    let found = yard
+        .store
+        .notifications(&many, &PageRequest::first(2))
+        .await
+        .expect("a page");
+    assert_eq!(found.items.len(), 1);
+    let found = yard
+        .store
+        .inbox(&many, None, &PageRequest::first(2))
+        .await
+        .expect("a page");
+    assert_eq!(found.items, []);
     let nobody = yard
         .store
         .notifications(&[], &PageRequest::first(2))

@@ -306,6 +306,28 @@ async fn releases_are_found_by_the_beginnings_of_their_words() {
 }
 
 #[tokio::test]
+async fn a_viewer_of_very_many_organizations_gets_a_page_too() {
+    let mut yard = Yard::new().await;
+    yard.releases((1..=3).map(release)).await;
+    let names = (1..=700).map(|number| Some(format!("org-{number}").parse().expect("a name")));
+    let mut names: Vec<_> = names.collect();
+    let filter = |organizations| ReleaseFilter {
+        organizations,
+        ..ReleaseFilter::default()
+    };
+    let elsewhere = filter(Some(names.clone()));
+    assert_eq!(listed(&yard.store, elsewhere).await, Vec::<u64>::new());
+    names.push(Some("shop".parse().expect("a name")));
+    assert_eq!(listed(&yard.store, filter(Some(names))).await, [3, 2, 1]);
+    let search = "train ".repeat(2000);
+    let filter = ReleaseFilter {
+        search,
+        ..ReleaseFilter::default()
+    };
+    assert_eq!(listed(&yard.store, filter).await, [3, 2, 1]);
+}
+
+#[tokio::test]
 async fn a_frequent_word_is_found_like_a_rare_one() {
     let mut yard = Yard::new().await;
     yard.releases((1..=1500).map(release)).await;

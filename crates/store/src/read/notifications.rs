@@ -12,6 +12,9 @@ use crate::commit::big;
 
 const NOTIFICATIONS: &str = "notifications";
 
+/// Into how many selects a list is split at most.
+const PARTS_MAX: usize = 100;
+
 /// Somebody was told something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notification {
@@ -54,9 +57,11 @@ impl SqlStore {
 /// What any of the owners was told before a position; none if there are no owners.
 pub(super) fn told_to(owners: &[Owner], last: i64, limit: usize) -> Option<SelectStatement> {
     // One select per owner follows the index from its end; all of them in one would sort everything.
+    // The database refuses some hundred selects, so that whoever stands for very many owners pays by sorting.
+    let each = owners.len().div_ceil(PARTS_MAX).max(1);
     let mut parts = owners
-        .iter()
-        .map(|owner| told(owner, last, one_more(limit)));
+        .chunks(each)
+        .map(|owners| told(owners, last, one_more(limit)));
     let mut all = parts.next()?;
     all.unions(parts.map(|part| (UnionType::Distinct, part)));
     let positions = Query::select()
@@ -74,11 +79,11 @@ pub(super) fn told_to(owners: &[Owner], last: i64, limit: usize) -> Option<Selec
     Some(select)
 }
 
-fn told(owner: &Owner, last: i64, limit: u64) -> SelectStatement {
+fn told(owners: &[Owner], last: i64, limit: u64) -> SelectStatement {
     let own = Query::select()
         .column("position")
         .from("notification_owner")
-        .and_where(Expr::col("owner").eq(owner.to_string()))
+        .and_where(Expr::col("owner").is_in(owners.iter().map(ToString::to_string)))
         .and_where(Expr::col("position").lt(last))
         .order_by("position", Order::Desc)
         .limit(limit)

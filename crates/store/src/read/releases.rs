@@ -23,6 +23,9 @@ const BY_START: &str = "releases-by-start";
 /// Up to how many matches a word is rare, so that its releases are taken from the words rather than looked through.
 const RARE_MAX: u64 = 1000;
 
+/// Into how many selects a list is split at most; the database refuses more than some hundred.
+const PARTS_MAX: usize = 100;
+
 /// Which releases; everything that is given must hold.
 #[derive(Clone, Debug, Default)]
 pub struct ReleaseFilter {
@@ -391,6 +394,10 @@ fn split(
     let everything = statuses.len() == ReleaseStatus::ALL.len();
     if everything && filter.organizations.is_none() && filter.process.is_none() {
         return vec![plain.clone()];
+    }
+    let places = filter.organizations.as_ref().map_or(1, Vec::len);
+    if places * statuses.len() > PARTS_MAX {
+        return vec![among(plain.clone(), filter, statuses)];
     }
     let with_status = |way: &SelectStatement| -> Vec<SelectStatement> {
         let one = |status: &ReleaseStatus| {
