@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{Name, Owner, TokenId};
 
 /// A named bundle of permissions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Everything, tokens included.
@@ -26,8 +28,12 @@ pub enum Role {
 
 impl Role {
     /// Every role, strongest first.
-    pub const ALL: [Role; 4] =
-        [Role::Administrator, Role::ReleaseManager, Role::Operator, Role::Viewer];
+    pub const ALL: [Role; 4] = [
+        Role::Administrator,
+        Role::ReleaseManager,
+        Role::Operator,
+        Role::Viewer,
+    ];
 
     /// The role as written everywhere.
     pub fn as_str(self) -> &'static str {
@@ -47,7 +53,11 @@ impl Role {
             Role::ReleaseManager => permission != P::TokenManage,
             Role::Operator => matches!(
                 permission,
-                P::Read | P::ReleaseOperate | P::ActivityRetry | P::ActivityIgnore | P::ActivitySubmit
+                P::Read
+                    | P::ReleaseOperate
+                    | P::ActivityRetry
+                    | P::ActivityIgnore
+                    | P::ActivitySubmit
             ),
             Role::Viewer => permission == P::Read,
         }
@@ -158,7 +168,9 @@ impl Holder {
     /// A holder bound to one organization reads account-level releases as well, and changes nothing there.
     pub fn may(&self, permission: Permission, organization: Option<&Name>) -> bool {
         let granted = self.roles.iter().any(|role| role.grants(permission));
-        granted && (self.covers(organization) || (permission == Permission::Read && organization.is_none()))
+        granted
+            && (self.covers(organization)
+                || (permission == Permission::Read && organization.is_none()))
     }
 
     /// Whether the holder's roles hold there.

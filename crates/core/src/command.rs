@@ -228,7 +228,9 @@ pub enum ActivityCommand {
 }
 
 /// One person's answer to an approval.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "camelCase")]
 pub enum Decision {
     /// Yes.
@@ -370,6 +372,9 @@ impl Command {
             Command::EditRelease { changes, .. } => changes.after.as_deref().unwrap_or_default(),
             _ => &[],
         };
-        self.release().into_iter().chain(named.iter().copied()).collect()
+        self.release()
+            .into_iter()
+            .chain(named.iter().copied())
+            .collect()
     }
 }

@@ -36,7 +36,9 @@ impl FromStr for ReleaseId {
     type Err = InvalidName;
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         let expected = "a release id such as `rel-00000042`";
-        let digits = text.strip_prefix("rel-").ok_or_else(|| invalid(text, expected))?;
+        let digits = text
+            .strip_prefix("rel-")
+            .ok_or_else(|| invalid(text, expected))?;
         let plain = (1..=18).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
         let number = plain.then(|| digits.parse().ok()).flatten();
         number.map(ReleaseId).ok_or_else(|| invalid(text, expected))
@@ -58,7 +60,9 @@ impl FromStr for TokenId {
     type Err = InvalidName;
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         let expected = "a token id such as `tok-0007`";
-        let digits = text.strip_prefix("tok-").ok_or_else(|| invalid(text, expected))?;
+        let digits = text
+            .strip_prefix("tok-")
+            .ok_or_else(|| invalid(text, expected))?;
         let plain = (1..=18).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
         let number = plain.then(|| digits.parse().ok()).flatten();
         number.map(TokenId).ok_or_else(|| invalid(text, expected))
@@ -89,12 +93,17 @@ impl FromStr for Name {
     type Err = InvalidName;
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         let fits = (1..=63).contains(&text.len());
-        let letters = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let letters = text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         let edges = !text.starts_with('-') && !text.ends_with('-');
         if fits && letters && edges {
             Ok(Name(text.into()))
         } else {
-            Err(invalid(text, "a name of 1 to 63 lower-case letters, digits and inner dashes"))
+            Err(invalid(
+                text,
+                "a name of 1 to 63 lower-case letters, digits and inner dashes",
+            ))
         }
     }
 }
@@ -337,7 +346,10 @@ mod tests {
         for text in ["build", "Build/compile", "a/b[x]", "a/b[1", "a/b/c"] {
             assert!(text.parse::<ActivityPath>().is_err(), "{text}");
         }
-        assert_eq!("team:qa".parse::<Owner>().expect("an owner").to_string(), "team:qa");
+        assert_eq!(
+            "team:qa".parse::<Owner>().expect("an owner").to_string(),
+            "team:qa"
+        );
         assert!("qa".parse::<Owner>().is_err());
     }
 }

@@ -30,7 +30,7 @@ mod world;
 pub use command::{Actor, Command, Envelope};
 pub use effect::{Effect, Outcome};
 pub use event::{Change, Event};
-pub use trainmaster_expr as expr;
 pub use rejection::Rejection;
+pub use trainmaster_expr as expr;
 pub use waiting::{Waiting, WaitingReason};
 pub use world::World;

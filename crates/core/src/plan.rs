@@ -116,7 +116,9 @@ pub struct Closing {
 }
 
 /// What becomes of a phase whose time is over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "camelCase")]
 pub enum ClosingRule {
     /// What has not started counts as skipped by its condition.
@@ -203,7 +205,9 @@ impl RetryPolicy {
 }
 
 /// What happens when an activity failed and its automatic retries are used up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "camelCase")]
 pub enum OnFailure {
     /// A person decides.
@@ -216,7 +220,9 @@ pub enum OnFailure {
 }
 
 /// What happens when the outcome of an attempt is not known and cannot be read back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "camelCase")]
 pub enum OnUnknown {
     /// A person decides.

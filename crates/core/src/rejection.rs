@@ -77,7 +77,9 @@ pub enum Rejection {
     #[error("{}", problems(.0))]
     InvalidDefinition(Vec<Problem>),
     /// It was changed by somebody else since it was read.
-    #[error("it has been changed meanwhile: you have version {expected}, the current one is {current}")]
+    #[error(
+        "it has been changed meanwhile: you have version {expected}, the current one is {current}"
+    )]
     StaleVersion {
         /// What the caller knew.
         expected: u64,
@@ -126,8 +128,10 @@ pub struct FieldProblem {
 }
 
 fn summary(problems: &[FieldProblem]) -> String {
-    let texts: Vec<String> =
-        problems.iter().map(|problem| format!("`{}`: {}", problem.field, problem.message)).collect();
+    let texts: Vec<String> = problems
+        .iter()
+        .map(|problem| format!("`{}`: {}", problem.field, problem.message))
+        .collect();
     texts.join("; ")
 }
 

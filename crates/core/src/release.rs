@@ -18,14 +18,16 @@ use crate::status::{ActivityStatus, AttemptStatus, PhaseStatus, ReleaseStatus};
 use crate::uses::tasks::TaskStatus;
 
 mod attempt;
+mod check;
 mod explain;
 mod flow;
 mod lifecycle;
 pub(crate) mod people;
+mod start;
 pub(crate) mod state;
 mod take;
 
-pub(crate) use lifecycle::{field as refuse_field, text as check_text};
+pub(crate) use check::{field as refuse_field, text as check_text};
 
 /// What kind of release it is.
 #[derive(

@@ -149,7 +149,10 @@ pub enum PhaseStatus {
 impl PhaseStatus {
     /// Whether the phase has ended.
     pub fn is_terminal(self) -> bool {
-        !matches!(self, PhaseStatus::Pending | PhaseStatus::Running | PhaseStatus::OnHold)
+        !matches!(
+            self,
+            PhaseStatus::Pending | PhaseStatus::Running | PhaseStatus::OnHold
+        )
     }
 }
 
@@ -195,7 +198,17 @@ pub enum AttemptStatus {
 
 /// How much a part matters to its parent (1-model.md, Process).
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
 )]
 #[serde(rename_all = "camelCase")]
 pub enum Importance {
@@ -270,14 +283,29 @@ mod tests {
     #[test]
     fn the_roll_up_follows_its_four_rules() {
         for (children, expected) in [
-            (vec![(Critical, GOOD), (Critical, Bad), (Required, Waived)], RollUp::Failed),
-            (vec![(Critical, GOOD), (Required, Bad)], RollUp::PartialSuccess),
+            (
+                vec![(Critical, GOOD), (Critical, Bad), (Required, Waived)],
+                RollUp::Failed,
+            ),
+            (
+                vec![(Critical, GOOD), (Required, Bad)],
+                RollUp::PartialSuccess,
+            ),
             (vec![(Critical, Waived)], RollUp::PartialSuccess),
-            (vec![(Required, Waived), (Critical, GOOD)], RollUp::PartialSuccess),
-            (vec![(Critical, SKIPPED), (Optional, SKIPPED)], RollUp::Skipped),
+            (
+                vec![(Required, Waived), (Critical, GOOD)],
+                RollUp::PartialSuccess,
+            ),
+            (
+                vec![(Critical, SKIPPED), (Optional, SKIPPED)],
+                RollUp::Skipped,
+            ),
             (vec![(Critical, SKIPPED), (Critical, GOOD)], RollUp::Success),
             (vec![(Optional, Bad), (Critical, GOOD)], RollUp::Success),
-            (vec![(Optional, Waived), (Critical, SKIPPED)], RollUp::Success),
+            (
+                vec![(Optional, Waived), (Critical, SKIPPED)],
+                RollUp::Success,
+            ),
         ] {
             assert_eq!(roll_up(children.clone(), true), expected, "{children:?}");
         }

@@ -18,7 +18,9 @@ pub mod verify;
 pub mod wait;
 
 /// What an activity does: the word after `uses`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum ActivityType {
     /// Runs a process on a runner.
@@ -87,7 +89,10 @@ impl ActivityType {
 
     /// Whether it waits for people.
     pub fn asks_people(self) -> bool {
-        matches!(self, ActivityType::Approval | ActivityType::Input | ActivityType::Tasks)
+        matches!(
+            self,
+            ActivityType::Approval | ActivityType::Input | ActivityType::Tasks
+        )
     }
 }
 

@@ -23,7 +23,11 @@ pub struct Waiting {
 
 /// What something waits for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "reason")]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    tag = "reason"
+)]
 pub enum WaitingReason {
     /// A draft waits for somebody to finalize or activate it.
     Finalization {
