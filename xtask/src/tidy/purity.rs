@@ -24,7 +24,7 @@ const MAY_DECLARE: &[(&str, &[&str])] = &[
         &[
             "jiff",
             // Linear-time patterns of declared inputs.
-            "regex",
+            "regex-lite",
             "schemars",
             "serde",
             "serde_json",
