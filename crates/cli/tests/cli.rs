@@ -236,6 +236,29 @@ fn a_server_lets_its_first_administrator_in_once() {
 }
 
 #[test]
+fn a_first_administrator_who_was_never_told_the_token_gets_another_one() {
+    let mut server = Server::start(Options {
+        fault: Some("reply.before:1".to_owned()),
+        ..Options::default()
+    });
+    server.wait_until_it_dies();
+    assert_eq!(
+        server.admin_token, "",
+        "it died between issuing and printing"
+    );
+    server.restart();
+    let tokens = server.cli(&["token", "list"]).ok();
+    let valid = tokens.lines().filter(|line| line.contains("yes")).count();
+    assert_eq!(valid, 1, "the token that nobody knows is revoked: {tokens}");
+    server.restart();
+    assert!(
+        !server.log().contains("administrator token"),
+        "{}",
+        server.log()
+    );
+}
+
+#[test]
 fn a_data_directory_belongs_to_one_server() {
     let server = server();
     let directory = server.data_dir.display().to_string();
