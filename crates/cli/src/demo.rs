@@ -153,11 +153,11 @@ async fn play(mut stage: Stage, standing: Standing) -> Done {
     }
 }
 
-/// When the clock was last looked at, or the Monday on which the sample begins.
+/// When something last happened, or the morning on which the sample begins.
 async fn time_to_go_on(store: &SqlStore) -> anyhow::Result<Timestamp> {
     let position = store.load().await?.position;
     let Some(before) = position.checked_sub(1) else {
-        return sample::first_monday(Timestamp::now());
+        return sample::first_morning(Timestamp::now());
     };
     let records = store.events_after(before, 1).await?;
     let last = records.first().context("the journal has no last record")?;
@@ -193,6 +193,7 @@ impl Stage {
         rita.apply(&self.house.definition_texts(self.memory.services_port))
             .await?;
         self.memory.train = rita.make_releases(now).await?;
+        self.memory.began = Some(now);
         self.memory.is_settled = true;
         self.house.remember(&self.memory)
     }
@@ -211,7 +212,7 @@ impl Stage {
         tokio::spawn(pace.keep());
         while let Some(record) = events.next().await {
             let event = record?.event()?;
-            if let Some(line) = words::told(&event) {
+            if let Some(line) = words::told(&event, self.memory.began) {
                 output::data(line);
             }
             self.respond(&event).await?;
@@ -253,7 +254,7 @@ impl Stage {
             }
             Change::PhaseStarted { phase, .. } if phase.as_str() == sample::FIXES => {
                 self.house.push_a_fix(sample::BRANCH)?;
-                output::data("                 a developer pushed an approved fix");
+                output::data("                            a developer pushed an approved fix");
             }
             Change::ReleaseFinished { .. } => words::ended(&self.memory.train),
             _ => (),

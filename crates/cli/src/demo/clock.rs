@@ -29,6 +29,8 @@ struct Hands {
     sleepers: Mutex<Sleepers>,
     /// How many executors act on the outside world at this moment.
     at_work: AtomicUsize,
+    /// How many executors sleep by this clock.
+    napping: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -57,6 +59,7 @@ impl SkippingClock {
             skipped: watch::Sender::new(SignedDuration::ZERO),
             sleepers: Mutex::default(),
             at_work: AtomicUsize::new(0),
+            napping: AtomicUsize::new(0),
         }))
     }
 
@@ -78,6 +81,11 @@ impl SkippingClock {
     /// Whether somebody acts on the outside world, which takes its time.
     pub(crate) fn is_at_work(&self) -> bool {
         self.0.at_work.load(Ordering::SeqCst) > 0
+    }
+
+    /// How many executors only wait for their time to come.
+    pub(crate) fn napping(&self) -> usize {
+        self.0.napping.load(Ordering::SeqCst)
     }
 
     /// Executors that let the clock know when they are at work.
@@ -170,7 +178,7 @@ struct Watched {
 #[async_trait]
 impl Executor for Watched {
     async fn perform(&self, effect: &Effect, work: &Work) -> Outcome {
-        let _at_work = AtWork::begin(&self.clock.0.at_work);
+        let _at_work = AtWork::begin(&self.clock.0);
         let work = Work {
             first: work.first,
             cancel: work.cancel.clone(),
@@ -192,40 +200,42 @@ impl Clock for NappingClock {
     }
 
     async fn sleep_until(&self, until: Timestamp) {
-        let _napping = Napping::begin(&self.0.0.at_work);
+        let _napping = Napping::begin(&self.0.0);
         self.0.sleep_until(until).await;
     }
 }
 
 /// One more at work, until it is dropped.
-struct AtWork<'a>(&'a AtomicUsize);
+struct AtWork<'a>(&'a Hands);
 
 impl<'a> AtWork<'a> {
-    fn begin(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::SeqCst);
-        AtWork(count)
+    fn begin(hands: &'a Hands) -> Self {
+        hands.at_work.fetch_add(1, Ordering::SeqCst);
+        AtWork(hands)
     }
 }
 
 impl Drop for AtWork<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.0.at_work.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-/// One less at work, until it is dropped.
-struct Napping<'a>(&'a AtomicUsize);
+/// One less at work and one more asleep, until it is dropped.
+struct Napping<'a>(&'a Hands);
 
 impl<'a> Napping<'a> {
-    fn begin(count: &'a AtomicUsize) -> Self {
-        count.fetch_sub(1, Ordering::SeqCst);
-        Napping(count)
+    fn begin(hands: &'a Hands) -> Self {
+        hands.napping.fetch_add(1, Ordering::SeqCst);
+        hands.at_work.fetch_sub(1, Ordering::SeqCst);
+        Napping(hands)
     }
 }
 
 impl Drop for Napping<'_> {
     fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        self.0.at_work.fetch_add(1, Ordering::SeqCst);
+        self.0.napping.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -265,7 +275,7 @@ mod tests {
     #[tokio::test]
     async fn an_executor_that_sleeps_is_not_at_work() {
         let clock = SkippingClock::new(noon());
-        let working = AtWork::begin(&clock.0.at_work);
+        let working = AtWork::begin(&clock.0);
         assert!(clock.is_at_work());
         let napping = tokio::spawn({
             let clock = NappingClock(clock.clone());
@@ -278,6 +288,7 @@ mod tests {
         while clock.is_at_work() {
             tokio::task::yield_now().await;
         }
+        assert_eq!(clock.napping(), 1);
         clock.skip(SignedDuration::from_hours(2));
         napping.await.expect("it wakes");
         assert!(clock.is_at_work());

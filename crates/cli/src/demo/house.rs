@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Done, Failure};
@@ -81,6 +82,8 @@ pub(crate) struct Memory {
     pub(crate) is_settled: bool,
     /// The id of the train.
     pub(crate) train: String,
+    /// When the train started.
+    pub(crate) began: Option<Timestamp>,
 }
 
 const MEMORY: &str = "demo.json";
@@ -386,6 +389,7 @@ mod tests {
             services_port: 7421,
             is_settled: true,
             train: "rel-1".to_owned(),
+            began: Some("2026-11-16T09:00:00Z".parse().expect("a time")),
         };
         house.remember(&memory).expect("remembered");
         assert_eq!(house.memory().expect("there"), memory);

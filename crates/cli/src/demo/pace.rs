@@ -40,7 +40,7 @@ impl Pace {
             let passed = last_tick.elapsed().min(TICK_MAX);
             last_tick = Instant::now();
             let position = self.engine.position();
-            if position != seen || self.clock.is_at_work() {
+            if position != seen || self.is_anything_under_way() {
                 seen = position;
                 last_event = Instant::now();
                 is_free = None;
@@ -57,6 +57,17 @@ impl Pace {
                 last_event = Instant::now();
             }
         }
+    }
+
+    /// Whether the engine or an executor has something to do at this moment, or is about to.
+    fn is_anything_under_way(&self) -> bool {
+        let engine = self.engine.metrics();
+        // An effect that runs and does not sleep is at work, also before its executor has begun.
+        self.clock.is_at_work()
+            || engine.effects_running > self.clock.napping()
+            || engine.effects_waiting > 0
+            || engine.queue > 0
+            || !engine.oldest_runnable.is_zero()
     }
 
     /// How much waiting passes in that much time.

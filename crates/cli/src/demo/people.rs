@@ -16,7 +16,7 @@ use trainmaster_store::SqlStore;
 
 use super::house::write_whole;
 
-/// Everybody in the demo works for this organization.
+/// Everything in the demo belongs to this organization.
 pub(crate) const ORGANIZATION: &str = "acme";
 
 /// Somebody in the demo.
@@ -24,6 +24,8 @@ pub(crate) struct Person {
     pub(crate) name: &'static str,
     team: Option<&'static str>,
     role: Role,
+    /// Where their role holds; none is everywhere.
+    organization: Option<&'static str>,
     /// What they do, for people.
     pub(crate) work: &'static str,
 }
@@ -34,24 +36,28 @@ pub(crate) const PEOPLE: [Person; 4] = [
         name: "rita",
         team: Some("release-managers"),
         role: Role::ReleaseManager,
-        work: "release manager: definitions, releases, the journal",
+        organization: None,
+        work: "release manager of all organizations: definitions, releases, the journal",
     },
     Person {
         name: "anna",
         team: Some("stakeholders"),
         role: Role::Viewer,
+        organization: Some(ORGANIZATION),
         work: "stakeholder: signs versions off",
     },
     Person {
         name: "ben",
         team: Some("qa"),
         role: Role::Operator,
+        organization: Some(ORGANIZATION),
         work: "QA: signs versions off, retries and ignores failures",
     },
     Person {
         name: "vic",
         team: None,
         role: Role::Viewer,
+        organization: Some(ORGANIZATION),
         work: "viewer: looks",
     },
 ];
@@ -124,7 +130,7 @@ impl Person {
             user: self.name.parse()?,
             teams: self.team.map(str::parse).transpose()?.into_iter().collect(),
             roles: vec![self.role],
-            organization: Some(ORGANIZATION.parse()?),
+            organization: self.organization.map(str::parse).transpose()?,
             expires_at: Some(until),
             description: "made by the demo".to_owned(),
         })

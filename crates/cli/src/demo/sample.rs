@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, bail};
-use jiff::civil::Weekday;
+use anyhow::Context as _;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use serde_json::{Value, json};
@@ -108,18 +107,14 @@ impl Hand {
     }
 }
 
-/// The Monday morning on which the train of the demo starts, so that its sign-off lies a little in the past.
-pub(crate) fn first_monday(now: Timestamp) -> anyhow::Result<Timestamp> {
-    let sign_off_after = SignedDuration::from_hours(3 * 24 + 8);
-    let mut day = now.to_zoned(TimeZone::UTC).date();
-    for _ in 0..14 {
-        let morning = day.at(9, 0, 0, 0).to_zoned(TimeZone::UTC)?.timestamp();
-        if day.weekday() == Weekday::Monday && morning.checked_add(sign_off_after)? <= now {
-            return Ok(morning);
-        }
-        day = day.yesterday()?;
-    }
-    bail!("there is no Monday before {now}")
+/// The morning on which the train of the demo starts: its sign-off, on day 4 at 16:00, is the last one before now.
+pub(crate) fn first_morning(now: Timestamp) -> anyhow::Result<Timestamp> {
+    let sign_off_day = now.to_zoned(TimeZone::UTC).checked_sub(16.hours())?.date();
+    let first_day = sign_off_day.checked_sub(3.days())?;
+    Ok(first_day
+        .at(9, 0, 0, 0)
+        .to_zoned(TimeZone::UTC)?
+        .timestamp())
 }
 
 fn inputs(values: Value) -> BTreeMap<String, Value> {
@@ -208,16 +203,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sign_off_of_the_sample_train_lies_in_the_past() {
-        for (now, monday) in [
-            ("2026-11-21T03:00:00Z", "2026-11-16T09:00:00Z"),
-            ("2026-11-19T16:59:00Z", "2026-11-09T09:00:00Z"),
-            ("2026-11-19T17:00:00Z", "2026-11-16T09:00:00Z"),
-            ("2027-01-04T09:00:00Z", "2026-12-28T09:00:00Z"),
+    fn the_sign_off_of_the_sample_train_is_less_than_a_day_ago() {
+        for (now, morning) in [
+            ("2026-11-21T03:00:00Z", "2026-11-17T09:00:00Z"),
+            ("2026-11-19T15:59:00Z", "2026-11-15T09:00:00Z"),
+            ("2026-11-19T16:00:00Z", "2026-11-16T09:00:00Z"),
+            ("2027-01-01T23:00:00Z", "2026-12-29T09:00:00Z"),
         ] {
             let now: Timestamp = now.parse().expect("a time");
-            let found = first_monday(now).expect("a Monday");
-            assert_eq!(found, monday.parse().expect("a time"), "{now}");
+            let found = first_morning(now).expect("a morning");
+            assert_eq!(found, morning.parse().expect("a time"), "{now}");
         }
     }
 }

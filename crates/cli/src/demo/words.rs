@@ -64,7 +64,7 @@ pub(crate) fn ended(train: &str) {
 }
 
 /// One line about something worth telling, in the time of the demo.
-pub(crate) fn told(event: &Event) -> Option<String> {
+pub(crate) fn told(event: &Event, began: Option<Timestamp>) -> Option<String> {
     let path = || {
         event
             .path
@@ -91,12 +91,18 @@ pub(crate) fn told(event: &Event) -> Option<String> {
         _ => return None,
     };
     let release = event.release?;
-    Some(format!("{}  {release}  {text}", clock(event.at)))
+    Some(format!("{}  {release}  {text}", clock(event.at, began)))
 }
 
-/// Day and time, as on a station.
-fn clock(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::UTC)
-        .strftime("%a %d %b %H:%M")
-        .to_string()
+/// The day since the train began, and the time; without a train the date.
+fn clock(at: Timestamp, began: Option<Timestamp>) -> String {
+    let at = at.to_zoned(TimeZone::UTC);
+    let day = began.and_then(|began| {
+        let first = began.to_zoned(TimeZone::UTC).date();
+        Some(at.date().since(first).ok()?.get_days() + 1)
+    });
+    match day {
+        Some(day) => format!("day {day:>2} {}", at.strftime("%H:%M")),
+        None => at.strftime("%d %b %H:%M").to_string(),
+    }
 }
