@@ -603,25 +603,24 @@ impl<'a> Here<'a> {
         if self.state.activity(item).standing == Standing::Queued {
             return self.start(item);
         }
-        let bad = self.upstream_is_bad(position);
-        let per_item = self
-            .state
-            .planned(position)
-            .when
-            .as_ref()
-            .is_some_and(asks_for_item);
-        match if per_item {
-            self.condition(item, bad)
-        } else {
-            Ok(true)
-        } {
+        self.next_item(position, item)
+    }
+
+    /// The next item that was not begun: judge its condition, and start or skip it.
+    fn next_item(&self, parent: u32, item: u32) -> Vec<Event> {
+        let skip = |reason| vec![self.at(item, Change::ActivitySkipped { reason })];
+        let when = self.state.planned(parent).when.as_ref();
+        let bad = self.upstream_is_bad(parent);
+        // What came before may have failed in a run that kept these items from the run before.
+        if bad && !when.is_some_and(Condition::uses_outcome) {
+            return skip(SkipReason::UpstreamFailed);
+        }
+        if !when.is_some_and(asks_for_item) {
+            return self.start(item);
+        }
+        match self.condition(item, bad) {
             Ok(true) => self.start(item),
-            Ok(false) => vec![self.at(
-                item,
-                Change::ActivitySkipped {
-                    reason: SkipReason::Condition,
-                },
-            )],
+            Ok(false) => skip(SkipReason::Condition),
             Err(error) => self.unstartable(item, error),
         }
     }
