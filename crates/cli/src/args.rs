@@ -148,10 +148,8 @@ pub(crate) enum Command {
     /// Tokens
     #[command(subcommand)]
     Token(TokenCommand),
-    /// Check the connection, the server and your token
-    Doctor,
-    /// Check the files of a server that does not run
-    Check(PlaceArgs),
+    /// Check connection, server and token, or with --data-dir the files
+    Doctor(DoctorArgs),
     /// Bring the files of a server that does not run up to this version
     Migrate(PlaceArgs),
     /// Copy the database of a server that does not run into one file
@@ -488,6 +486,14 @@ pub(crate) struct PlaceArgs {
         env = "TRAINMASTER_DATA_DIR",
         hide_env_values = true
     )]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Check the files in this data directory instead; its server must not run
+    #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
 }
 

@@ -21,7 +21,7 @@ mod upkeep;
 mod values;
 mod when;
 
-use args::{Cli, Command};
+use args::{Cli, Command, DoctorArgs};
 use failure::Done;
 
 fn main() -> ExitCode {
@@ -42,7 +42,9 @@ fn run(cli: Cli) -> Done {
     match cli.command {
         Command::Demo(args) => demo::run(&args),
         Command::Serve(args) => serve::run(&args),
-        Command::Check(place) => upkeep::check(cli.globals.output, &place),
+        Command::Doctor(DoctorArgs {
+            data_dir: Some(directory),
+        }) => upkeep::check(cli.globals.output, directory),
         Command::Migrate(place) => upkeep::migrate(&place),
         Command::Backup(args) => upkeep::backup(&args),
         Command::Restore(args) => upkeep::restore(&args),

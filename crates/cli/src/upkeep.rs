@@ -1,4 +1,4 @@
-//! Verbs for the files of a server that does not run: `check`, `migrate`, `backup`, `restore`.
+//! Verbs for the files of a server that does not run: `doctor --data-dir`, `migrate`, `backup`, `restore`.
 
 use std::path::PathBuf;
 
@@ -30,10 +30,14 @@ async fn open(place: &PlaceArgs) -> Result<SqlStore, Failure> {
         .map_err(crate::serve::store_failure)
 }
 
-/// `check`: whether the files are in order and the journal is intact.
-pub(crate) fn check(format: Format, place: &PlaceArgs) -> Done {
+/// `doctor --data-dir`: whether the files are in order and the journal is intact.
+pub(crate) fn check(format: Format, directory: PathBuf) -> Done {
+    let place = PlaceArgs {
+        database: None,
+        data_dir: Some(directory),
+    };
     let diagnosis = small_runtime()?.block_on(async {
-        let store = open(place).await?;
+        let store = open(&place).await?;
         store.diagnose().await.map_err(Failure::error)
     })?;
     let journal = diagnosis.journal.as_ref();

@@ -753,7 +753,7 @@ fn a_backup_holds_everything_and_is_put_back_into_an_empty_directory() {
         .with_file_name("restored")
         .display()
         .to_string();
-    server.cli_alone(&["check", "--data-dir", &data], "").ok();
+    server.cli_alone(&["doctor", "--data-dir", &data], "").ok();
     server
         .cli_alone(&["backup", &file, "--data-dir", &data], "")
         .ok();

@@ -29,8 +29,7 @@ pub(crate) async fn run(cli: Cli) -> Done {
         | Command::Supervise { .. }
         | Command::Migrate(_)
         | Command::Backup(_)
-        | Command::Restore(_)
-        | Command::Check(_) => {
+        | Command::Restore(_) => {
             unreachable!("the verbs of the server itself are not asked of a server")
         }
         Command::Completion { shell } => maintenance::completion(shell),
@@ -39,7 +38,7 @@ pub(crate) async fn run(cli: Cli) -> Done {
         Command::Context(command) => context::run(&globals, command),
         Command::Version { client } => maintenance::version(&globals, client).await,
         Command::Login(args) => login::login(&globals, &args).await,
-        Command::Doctor => maintenance::doctor(&globals).await,
+        Command::Doctor(_) => maintenance::doctor(&globals).await,
         Command::Audit(command) => audit::run(&globals, command).await,
         Command::Whoami => login::whoami(&Session::new(&globals)?).await,
         Command::Apply(args) => definition::apply(&Session::new(&globals)?, &args).await,
