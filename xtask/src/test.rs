@@ -25,7 +25,24 @@ struct Slow {
 }
 
 /// The slow suites. Whoever writes one that takes longer than about ten seconds adds it here.
-const SLOW: &[Slow] = &[];
+const SLOW: &[Slow] = &[
+    Slow {
+        suite: "crash",
+        shows: "that the real server may be killed at every named point and every sync",
+    },
+    Slow {
+        suite: "demo",
+        shows: "that the demo reaches its sign-off and its end",
+    },
+    Slow {
+        suite: "seeds",
+        shows: "a thousand simulated worlds",
+    },
+    Slow {
+        suite: "definitions_hold",
+        shows: "that no text makes the reader of definitions panic",
+    },
+];
 
 impl Extent {
     /// Reads what follows `cargo xtask test`.
