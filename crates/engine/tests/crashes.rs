@@ -156,6 +156,7 @@ impl Ground {
         let status = |id| self.stored(id).status();
         assert_eq!(status(ReleaseId(1)), ReleaseStatus::Success);
         assert_eq!(status(ReleaseId(2)), ReleaseStatus::Aborted);
+        self.store.check_rows();
         self.check_outside();
     }
 

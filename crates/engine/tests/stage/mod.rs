@@ -6,7 +6,7 @@
     reason = "each test file tells its stories with some of the words"
 )]
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -279,6 +279,7 @@ impl Stage {
                 .expect("the feed reads");
             assert_eq!(record.hash, expected.hash);
         }
+        self.store.check_rows();
     }
 
     pub fn pass(&self, duration: SignedDuration) {
@@ -388,8 +389,23 @@ pub struct TestStore {
     held: watch::Sender<bool>,
     commits_begun: Arc<AtomicUsize>,
     commits: Arc<AtomicUsize>,
-    troubles: Arc<Mutex<VecDeque<Trouble>>>,
+    troubles: Arc<Mutex<VecDeque<Option<Trouble>>>>,
     loads_to_fail: Arc<AtomicUsize>,
+    tampered: Arc<Mutex<BTreeSet<EntityKey>>>,
+}
+
+/// Numbers by chance, the same for the same seed.
+pub struct Chance(pub u64);
+
+impl Chance {
+    pub fn next(&mut self) -> u64 {
+        // The constants are Knuth's; the high bits are the random ones.
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
 }
 
 /// What goes wrong with a commit.
@@ -414,6 +430,7 @@ impl Default for TestStore {
             commits: Arc::default(),
             troubles: Arc::default(),
             loads_to_fail: Arc::default(),
+            tampered: Arc::default(),
         }
     }
 }
@@ -437,11 +454,45 @@ impl TestStore {
 
     /// What goes wrong with the next commits, one after the other.
     pub fn trouble(&self, troubles: &[Trouble]) {
+        let troubles = troubles.iter().copied().map(Some);
         self.troubles.lock().expect("no panic").extend(troubles);
     }
 
     pub fn fail_loads(&self, count: usize) {
         self.loads_to_fail.store(count, SeqCst);
+    }
+
+    /// Goes wrong at one in `odds` commits, by chance.
+    pub fn trouble_by_chance(&self, seed: u64, odds: u64) {
+        let mut chance = Chance(seed);
+        let kinds = [Trouble::Refused, Trouble::AnswerLost, Trouble::Full];
+        let turn = || (chance.next() % odds == 0).then(|| kinds[chance.next() as usize % 3]);
+        let turns: VecDeque<Option<Trouble>> = std::iter::repeat_with(turn).take(500).collect();
+        *self.troubles.lock().expect("no panic") = turns;
+    }
+
+    pub fn end_trouble(&self) {
+        self.troubles.lock().expect("no panic").clear();
+    }
+
+    /// The journal replayed makes the stored rows, byte for byte; rows that were tampered with aside.
+    pub fn check_rows(&self) {
+        let mut world = trainmaster_core::World::new(TimeZoneDatabase::bundled());
+        let mut keys: BTreeSet<EntityKey> = self.memory.rows().into_keys().collect();
+        for record in self.memory.journal() {
+            world.apply(&record.event().expect("an event reads back"));
+            keys.extend(world.take_touched());
+        }
+        let rows = self.memory.rows();
+        let tampered = self.tampered.lock().expect("no panic");
+        for key in keys.difference(&tampered) {
+            let replayed = world.entity(key).map(|entity| entity.body());
+            assert_eq!(
+                rows.get(key).map(|row| &row.body),
+                replayed.as_ref(),
+                "{key}"
+            );
+        }
     }
 
     /// Changes a row behind everybody's back.
@@ -459,6 +510,7 @@ impl TestStore {
     }
 
     async fn write(&self, key: EntityKey, row: Option<Row>) {
+        self.tampered.lock().expect("no panic").insert(key.clone());
         let write = EntityWrite { key, row };
         let batch = Batch {
             writes: vec![write],
@@ -490,7 +542,12 @@ impl Store for TestStore {
         self.commits_begun.fetch_add(1, SeqCst);
         let mut held = self.held.subscribe();
         held.wait_for(|held| !held).await.expect("the store lives");
-        let trouble = self.troubles.lock().expect("no panic").pop_front();
+        let trouble = self
+            .troubles
+            .lock()
+            .expect("no panic")
+            .pop_front()
+            .flatten();
         match trouble {
             None => self.memory.commit(batch).await?,
             Some(Trouble::Refused) => return Err(StoreError::Unavailable("refused".to_owned())),
