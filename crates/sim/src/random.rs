@@ -22,14 +22,14 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mix(self.state)
     }
 
     /// A number below `end`, which must not be zero; the tiny bias of the remainder does not matter here.
     pub fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
+        (self.draw() % end as u64) as usize
     }
 
     /// A number from `low` to `high`, both included.
@@ -39,7 +39,7 @@ impl Random {
 
     /// True in this many of a hundred cases.
     pub fn percent(&mut self, share: u32) -> bool {
-        self.next() % 100 < u64::from(share)
+        self.draw() % 100 < u64::from(share)
     }
 
     /// One of several; there must be at least one.
@@ -50,7 +50,7 @@ impl Random {
     /// One of several by weight; the weights must not all be zero.
     pub fn weighted<T: Copy>(&mut self, from: &[(u32, T)]) -> T {
         let total: u32 = from.iter().map(|(weight, _)| weight).sum();
-        let mut left = (self.next() % u64::from(total)) as u32;
+        let mut left = (self.draw() % u64::from(total)) as u32;
         for (weight, choice) in from {
             if left < *weight {
                 return *choice;
@@ -67,7 +67,7 @@ impl Random {
             longest.as_millis().max(1) as f64,
         );
         // Evenly spread over orders of magnitude.
-        let share = (self.next() >> 11) as f64 / (1u64 << 53) as f64;
+        let share = (self.draw() >> 11) as f64 / (1u64 << 53) as f64;
         let steps = (high / low).max(1.0);
         let millis = low * steps.powf(share);
         SignedDuration::from_millis(millis as i64)
@@ -88,7 +88,7 @@ mod tests {
     fn a_stream_depends_on_its_seed_and_its_place_only() {
         let drawn = |seed, place| {
             let mut random = Random::at(seed, place);
-            [random.next(), random.next(), random.next()]
+            [random.draw(), random.draw(), random.draw()]
         };
         assert_eq!(drawn(1, "people"), drawn(1, "people"));
         assert_ne!(drawn(1, "people"), drawn(1, "outside"));
