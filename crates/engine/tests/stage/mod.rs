@@ -466,7 +466,10 @@ impl TestStore {
     pub fn trouble_by_chance(&self, seed: u64, odds: u64) {
         let mut chance = Chance(seed);
         let kinds = [Trouble::Refused, Trouble::AnswerLost, Trouble::Full];
-        let turn = || (chance.next() % odds == 0).then(|| kinds[chance.next() as usize % 3]);
+        let turn = || {
+            let strikes = chance.next().is_multiple_of(odds);
+            strikes.then(|| kinds[chance.next() as usize % 3])
+        };
         let turns: VecDeque<Option<Trouble>> = std::iter::repeat_with(turn).take(500).collect();
         *self.troubles.lock().expect("no panic") = turns;
     }
