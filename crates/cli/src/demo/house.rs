@@ -188,11 +188,12 @@ impl House {
         for (name, text) in TOOLS {
             write_whole(&self.tools().join(name), text)?;
         }
-        for (name, text) in DEFINITIONS {
-            write_whole(
-                &self.definitions().join(name),
-                &self.with_places(text, services_port),
-            )?;
+        for (name, text) in self.definition_texts(services_port) {
+            let path = self.definitions().join(name);
+            // Whoever has changed one keeps it.
+            if !path.exists() {
+                write_whole(&path, &text)?;
+            }
         }
         Ok(())
     }

@@ -78,12 +78,10 @@ pub(crate) fn told(event: &Event, began: Option<Timestamp>) -> Option<String> {
         // One line for a list of items is enough.
         Change::ActivitySucceeded { .. } if path().contains('[') => return None,
         Change::ActivitySucceeded { .. } => format!("  {} succeeded", path()),
-        Change::AttemptFinished { outcome, .. } => match outcome {
-            AttemptOutcome::Failed { error, .. } | AttemptOutcome::TimedOut { error, .. } => {
-                format!("  {} failed: {error}", path())
-            }
-            _ => return None,
-        },
+        Change::AttemptFinished {
+            outcome: AttemptOutcome::Failed { error, .. } | AttemptOutcome::TimedOut { error, .. },
+            ..
+        } => format!("  {} failed: {error}", path()),
         Change::ActivityIgnored { reason, .. } => format!("  {} ignored: {reason}", path()),
         Change::DecisionNeeded { .. } => format!("  {} needs a decision", path()),
         Change::ApprovalDecided { user, .. } => format!("  {} approved by {user}", path()),

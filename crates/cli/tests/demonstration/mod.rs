@@ -16,9 +16,9 @@ use crate::support::{self, Output};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running demo; it is killed when it goes out of scope.
-pub struct Demo {
+pub(crate) struct Demo {
     /// Its address.
-    pub url: String,
+    pub(crate) url: String,
     args: Vec<String>,
     home: TempDir,
     process: Option<Child>,
@@ -26,7 +26,7 @@ pub struct Demo {
 
 impl Demo {
     /// Starts a demo on an empty directory; days pass as fast as the work allows.
-    pub fn start(args: &[&str]) -> Demo {
+    pub(crate) fn start(args: &[&str]) -> Demo {
         let mut demo = Demo {
             url: String::new(),
             args: args.iter().map(|arg| (*arg).to_owned()).collect(),
@@ -38,7 +38,7 @@ impl Demo {
     }
 
     /// Ends the process at once, without a chance to tidy up.
-    pub fn kill_9(&mut self) {
+    pub(crate) fn kill_9(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().expect("killed");
             process.wait().expect("waited");
@@ -46,23 +46,23 @@ impl Demo {
     }
 
     /// Starts it again on the same directory.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.kill_9();
         self.launch();
     }
 
     /// Where it keeps everything.
-    pub fn directory(&self) -> PathBuf {
+    pub(crate) fn directory(&self) -> PathBuf {
         self.home.path().join("demo")
     }
 
     /// What it has told since its last start.
-    pub fn told(&self) -> String {
+    pub(crate) fn told(&self) -> String {
         std::fs::read_to_string(self.home.path().join("told")).expect("told")
     }
 
     /// Runs the command line as one of its people.
-    pub fn cli(&self, person: &str, args: &[&str]) -> Output {
+    pub(crate) fn cli(&self, person: &str, args: &[&str]) -> Output {
         let mut command = support::command(self.home.path());
         command
             .args(args)
@@ -72,39 +72,39 @@ impl Demo {
     }
 
     /// A file for the command line.
-    pub fn file(&self, name: &str, content: &[u8]) -> String {
+    pub(crate) fn file(&self, name: &str, content: &[u8]) -> String {
         let path = self.home.path().join(name);
         std::fs::write(&path, content).expect("written");
         path.display().to_string()
     }
 
     /// A release as the command line shows it to programs.
-    pub fn release(&self, id: &str) -> Value {
+    pub(crate) fn release(&self, id: &str) -> Value {
         self.cli("vic", &["release", "show", id, "-o", "json"])
             .json()
     }
 
     /// An activity as the command line shows it to programs.
-    pub fn activity(&self, id: &str, path: &str) -> Value {
+    pub(crate) fn activity(&self, id: &str, path: &str) -> Value {
         self.cli("vic", &["activity", "show", id, path, "-o", "json"])
             .json()
     }
 
     /// Where its services answer.
-    pub fn services(&self) -> String {
+    pub(crate) fn services(&self) -> String {
         let text = std::fs::read(self.directory().join("demo.json")).expect("there");
         let memory: Value = serde_json::from_slice(&text).expect("JSON");
         format!("http://127.0.0.1:{}", memory["servicesPort"])
     }
 
     /// What its services answer at a path.
-    pub fn service(&self, path: &str) -> Value {
+    pub(crate) fn service(&self, path: &str) -> Value {
         support::request("GET", &format!("{}{path}", self.services()), None, None).body
     }
 
     /// Asks until the answer fits, and answers it.
     #[track_caller]
-    pub fn eventually<T>(&self, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    pub(crate) fn eventually<T>(&self, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
             if let Some(answer) = ask() {
@@ -117,7 +117,7 @@ impl Demo {
 
     /// Waits until an activity needs a person.
     #[track_caller]
-    pub fn needs_somebody(&self, id: &str, path: &str) {
+    pub(crate) fn needs_somebody(&self, id: &str, path: &str) {
         self.eventually(&format!("{path} needs somebody"), || {
             let shown = self.cli("vic", &["activity", "show", id, path, "-o", "json"]);
             // An item is there once its list is known.
@@ -166,4 +166,4 @@ impl Drop for Demo {
 }
 
 /// Where the train of the demo waits for people.
-pub const SIGN_OFF: &str = "qa-sign-off/approve";
+pub(crate) const SIGN_OFF: &str = "qa-sign-off/approve";
