@@ -268,6 +268,23 @@ pub async fn pinned_and_newest_revisions_are_loaded(ground: &impl Ground) {
     }
 }
 
+/// A command may ask for a revision that is neither newest nor pinned; stores that can tell run this one as well.
+pub async fn older_revisions_are_loaded_one_by_one(ground: &impl Ground) {
+    let Opened { store, .. } = ground.open().await;
+    let mut journal = Journal::default();
+    for revision in 1..=3 {
+        let batch = journal.batch(1, &sample::definition(revision));
+        store.commit(&batch).await.expect("it commits");
+    }
+    let [resource, expected] = sample::definition(1);
+    let EntityKey::Resource(key) = key(&resource) else {
+        panic!("the key of a definition")
+    };
+    let found = store.load_revision(&key, 1).await.expect("it reads");
+    assert_eq!(found, Some(expected));
+    assert_eq!(store.load_revision(&key, 4).await.expect("it reads"), None);
+}
+
 /// Quotes, wildcards, line ends, characters beyond the first plane.
 pub async fn text_of_all_languages_reads_back(ground: &impl Ground) {
     let Opened { store, .. } = ground.open().await;

@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZoneDatabase;
 use trainmaster_core::entity::{Entity, EntityKey};
 use trainmaster_core::event::{Change, Work};
-use trainmaster_core::ids::{AttemptId, ReleaseId};
-use trainmaster_core::{Effect, Envelope, Event, Rejection, World};
+use trainmaster_core::ids::{AttemptId, ReleaseId, ResourceKey, ResourceKind};
+use trainmaster_core::{Command, Effect, Envelope, Event, Rejection, World};
 
 use crate::columns;
 use crate::journal::Record;
@@ -196,6 +196,55 @@ impl Kernel {
             .map_err(blame(Some(release)))?;
         self.world.take_touched();
         Ok(())
+    }
+
+    /// Revisions that a command asks for by their numbers and that are not in memory.
+    ///
+    /// Older ones are not loaded at start; without this, a command would be judged otherwise after a restart.
+    pub fn lacking_revisions(&self, command: &Command) -> Vec<(ResourceKey, u32)> {
+        let about = command
+            .release()
+            .and_then(|release| self.world.release(release));
+        let (revision, process, organization) = match command {
+            Command::CreateRelease(new) => (
+                new.revision,
+                new.process.as_ref(),
+                new.organization.as_ref(),
+            ),
+            Command::EditRelease { changes, .. } => {
+                let asked = about.and_then(|release| release.asked_revision);
+                let organization = about.and_then(|release| release.organization.as_ref());
+                (
+                    changes.revision.unwrap_or(asked),
+                    changes.process.as_ref(),
+                    organization,
+                )
+            }
+            _ => (about.and_then(|release| release.asked_revision), None, None),
+        };
+        let Some(revision) = revision else {
+            return Vec::new();
+        };
+        let named = process.into_iter().flat_map(|name| {
+            [organization, None].map(|organization| ResourceKey {
+                kind: ResourceKind::Process,
+                organization: organization.cloned(),
+                name: name.clone(),
+            })
+        });
+        let own = about.map(|release| release.process.clone());
+        let lacks = |key: &ResourceKey| {
+            self.world.resource(key).is_some() && self.world.revision(key, revision).is_none()
+        };
+        let keys: BTreeSet<ResourceKey> = named.chain(own).filter(lacks).collect();
+        keys.into_iter().map(|key| (key, revision)).collect()
+    }
+
+    /// Brings a revision into memory.
+    pub fn adopt_revision(&mut self, revision: Entity) -> Result<(), Poisoned> {
+        guarded(|| self.world.adopt([revision]))
+            .and_then(|adopted| adopted.map_err(|broken| broken.to_string()))
+            .map_err(blame(None))
     }
 
     /// An ended release that is asked about and has to be brought back before anything else is judged.

@@ -83,6 +83,16 @@ impl Store for MemoryStore {
         Ok(entities)
     }
 
+    async fn load_revision(
+        &self,
+        key: &ResourceKey,
+        revision: u32,
+    ) -> Result<Option<Entity>, StoreError> {
+        let key = EntityKey::Revision(key.clone(), revision);
+        let state = self.state();
+        state.rows.get(&key).map(|row| parse(&key, row)).transpose()
+    }
+
     async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         let mut state = self.state();
         let (mut position, mut hash) = state.head();
@@ -240,7 +250,7 @@ impl LogStore for MemoryStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::{Ground, Opened, all};
+    use crate::contract::{Ground, Opened, all, older_revisions_are_loaded_one_by_one};
 
     #[async_trait]
     impl Ground for MemoryStore {
@@ -255,5 +265,6 @@ mod tests {
     #[tokio::test]
     async fn it_keeps_the_contract_of_stores() {
         all(async || MemoryStore::new()).await;
+        older_revisions_are_loaded_one_by_one(&MemoryStore::new()).await;
     }
 }

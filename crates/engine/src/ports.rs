@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use trainmaster_core::effect::{Effect, Outcome};
 use trainmaster_core::entity::{Entity, EntityKey};
-use trainmaster_core::ids::{AttemptId, ReleaseId};
+use trainmaster_core::ids::{AttemptId, ReleaseId, ResourceKey};
 use trainmaster_core::uses::ActivityType;
 
 use crate::journal::Record;
@@ -19,11 +19,25 @@ use crate::journal::Record;
 #[async_trait]
 pub trait Store: Send + Sync {
     /// The head of the journal and every row that the engine needs in memory:
-    /// meta, resources, tokens, and releases that have not ended with their activities and pinned revisions.
+    /// meta, resources with their newest revisions, tokens, and releases that have not ended with their activities
+    /// and pinned revisions.
     async fn load(&self) -> Result<Loaded, StoreError>;
 
     /// The rows of one release: itself, its activities, its pinned revision. Empty if there is none.
     async fn load_release(&self, release: ReleaseId) -> Result<Vec<Entity>, StoreError>;
+
+    /// One revision of a definition, for commands that ask for another one than the newest. None if there is none.
+    ///
+    /// A store that does not answer this knows only what [`Store::load`] brings: older revisions cannot be
+    /// pinned any more after a restart.
+    async fn load_revision(
+        &self,
+        key: &ResourceKey,
+        revision: u32,
+    ) -> Result<Option<Entity>, StoreError> {
+        let _ = (key, revision);
+        Ok(None)
+    }
 
     /// Writes everything of a batch in one transaction, durable when it returns.
     ///

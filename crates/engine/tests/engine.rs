@@ -4,10 +4,10 @@ mod stage;
 
 use jiff::SignedDuration;
 use stage::*;
-use trainmaster_core::command::ReleaseCommand;
+use trainmaster_core::command::{NewRelease, ReleaseCommand};
 use trainmaster_core::ids::ReleaseId;
 use trainmaster_core::status::ReleaseStatus;
-use trainmaster_core::{Rejection, definition};
+use trainmaster_core::{Command, Rejection, definition};
 use trainmaster_engine::feed::Kept;
 use trainmaster_engine::ports::Clock;
 use trainmaster_engine::{Limits, State, SubmitError};
@@ -287,6 +287,43 @@ async fn ended_releases_are_forgotten_and_come_back_when_somebody_asks() {
     assert_eq!(stage.release(release).notes[0].text, "well done");
     stage.command(release, ReleaseCommand::Archive).await;
     assert!(stage.release(release).archived);
+    stage.check_journal().await;
+}
+
+#[tokio::test]
+async fn an_older_revision_can_be_pinned_after_a_restart_as_before() {
+    let mut stage = Stage::with(&[SINGLE]).await;
+    stage.apply(&SINGLE.replace("id: only", "id: other")).await;
+    let pinned = |start| {
+        Command::CreateRelease(Box::new(NewRelease {
+            process: Some("single".parse().expect("a name")),
+            revision: Some(1),
+            start,
+            ..NewRelease::default()
+        }))
+    };
+    let draft = stage
+        .submit(pinned(false))
+        .await
+        .expect("it is accepted")
+        .body;
+    let draft: ReleaseId = draft.parse().expect("an id");
+    stage.restart().await;
+    let release = stage
+        .submit(pinned(true))
+        .await
+        .expect("it is accepted")
+        .body;
+    stage
+        .until(release.parse().expect("an id"), "ReleaseFinished")
+        .await;
+    stage.restart().await;
+    let inputs = Default::default();
+    stage
+        .command(draft, ReleaseCommand::Activate { inputs })
+        .await;
+    stage.until(draft, "ReleaseFinished").await;
+    assert_eq!(stage.outside.calls(), ["work/only first perform"; 2]);
     stage.check_journal().await;
 }
 

@@ -86,7 +86,11 @@ impl Driver {
             });
             return Ok(());
         }
-        match self.bring_back(&named).await {
+        let brought = match self.bring_back(&named).await {
+            Ok(()) => self.bring_revisions(&submission.envelope.command).await,
+            Err(missing) => Err(missing),
+        };
+        match brought {
             Ok(()) => self.decide(submission).await,
             Err(Missing::Store(why)) => self.put_off(submission, why).await,
             Err(Missing::Broken(poisoned)) => self.heal(poisoned, Some(submission)).await,
@@ -183,6 +187,17 @@ impl Driver {
                 self.read_back(release).await?;
             }
             self.kernel.is_gone(release);
+        }
+        Ok(())
+    }
+
+    /// Brings in revisions that a command asks for by their numbers.
+    async fn bring_revisions(&mut self, command: &Command) -> Result<(), Missing> {
+        for (key, revision) in self.kernel.lacking_revisions(command) {
+            let found = self.parts.store.load_revision(&key, revision).await;
+            if let Some(found) = found.map_err(|error| Missing::Store(error.to_string()))? {
+                self.kernel.adopt_revision(found).map_err(Missing::Broken)?;
+            }
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ use tokio::sync::{Notify, watch};
 use trainmaster_core::command::{NewRelease, ReleaseCommand};
 use trainmaster_core::effect::Intent;
 use trainmaster_core::entity::{Entity, EntityKey};
-use trainmaster_core::ids::{AttemptId, ReleaseId};
+use trainmaster_core::ids::{AttemptId, ReleaseId, ResourceKey};
 use trainmaster_core::release::{Activity, Release};
 use trainmaster_core::status::ReleaseStatus;
 use trainmaster_core::uses::ActivityType;
@@ -539,6 +539,14 @@ impl Store for TestStore {
 
     async fn load_release(&self, release: ReleaseId) -> Result<Vec<Entity>, StoreError> {
         self.memory.load_release(release).await
+    }
+
+    async fn load_revision(
+        &self,
+        key: &ResourceKey,
+        revision: u32,
+    ) -> Result<Option<Entity>, StoreError> {
+        self.memory.load_revision(key, revision).await
     }
 
     async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
