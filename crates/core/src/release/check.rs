@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use crate::definition::is_hidden;
 use crate::ids::{Owner, ReleaseId};
 use crate::plan::Plan;
 use crate::rejection::{FieldProblem, Rejection};
@@ -73,7 +74,10 @@ impl Problems {
         if value.chars().count() > length_max {
             self.add(field, format!("is longer than {length_max} characters"));
         }
-        if value.chars().any(is_invisible) {
+        if value
+            .chars()
+            .any(|letter| letter.is_whitespace() && letter != ' ' || is_hidden(letter))
+        {
             self.add(field, "holds control or direction characters");
         }
     }
@@ -234,10 +238,4 @@ impl World {
             StartMode::Manual => release.start_at.is_none_or(|at| at <= now),
         }
     }
-}
-
-/// Control characters and marks that change the direction of text.
-fn is_invisible(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
