@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZoneDatabase;
 use trainmaster_core::effect::Effect;
 use trainmaster_core::entity::{Entity, EntityKey};
-use trainmaster_core::event::{AttemptOutcome, Change};
+use trainmaster_core::event::{AttemptOutcome, Change, Work};
 use trainmaster_core::ids::{AttemptId, ReleaseId};
+use trainmaster_core::release::{Attempt, Standing};
 use trainmaster_core::status::ReleaseStatus;
 use trainmaster_core::{Event, Waiting, WaitingReason, World};
 use trainmaster_engine::journal::{Record, Verifier};
@@ -211,6 +212,42 @@ fn nothing_waits_for_the_engine(release: ReleaseId, waiting: &[Waiting]) -> Resu
         ),
         None => Ok(()),
     }
+}
+
+/// Once the world has done what was due, no attempt is beyond its limit: neither the one for its work nor the one
+/// for confirming that it was stopped (reliability.md, 15 and 23).
+pub fn attempts_end_in_time(world: &World, now: Timestamp) -> Result<(), Failure> {
+    if !is_settled(world, now) {
+        return Ok(());
+    }
+    for release in world.releases() {
+        let in_service = release.quarantine.is_none();
+        for activity in world.activities(release.id).iter().filter(|_| in_service) {
+            let open = |attempt: &&Attempt| {
+                attempt.outcome.is_none() && activity.standing == Standing::Underway
+            };
+            let Some(attempt) = activity.attempt().filter(open) else {
+                continue;
+            };
+            let limit = match (&attempt.cancel, &attempt.work) {
+                // A child is stopped when its own work is.
+                (Some(_), Work::Child { .. }) => None,
+                (Some(cancel), _) => Some(cancel.confirm_by),
+                (None, _) => attempt.deadline,
+            };
+            if limit.is_some_and(|limit| limit <= now) {
+                let message = format!(
+                    "{}/{}#{} is open at {now}",
+                    release.id, activity.path, attempt.number
+                );
+                return breach(
+                    "attempts_end_in_time",
+                    format!("{message}, its limit was {limit:?}"),
+                );
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The world stands where the journal, read by the model, says it stands.

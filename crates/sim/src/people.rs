@@ -39,6 +39,8 @@ pub struct People {
     processes: Vec<String>,
     made: usize,
     tokens: u64,
+    /// What was asked last, for those who ask twice.
+    last: Option<(Actor, Command)>,
 }
 
 impl People {
@@ -49,6 +51,7 @@ impl People {
             processes,
             made: 0,
             tokens: 0,
+            last: None,
         }
     }
 
@@ -101,8 +104,17 @@ impl People {
         }
     }
 
-    /// What somebody does now.
+    /// What somebody does now; now and then the same again.
     pub fn act(&mut self, world: &World, now: Timestamp) -> (Actor, Command) {
+        if let Some(again) = self.last.take_if(|_| self.random.percent(7)) {
+            return again;
+        }
+        let deed = self.deed(world, now);
+        self.last = Some(deed.clone());
+        deed
+    }
+
+    fn deed(&mut self, world: &World, now: Timestamp) -> (Actor, Command) {
         let known: Vec<ReleaseId> = world.releases().map(|release| release.id).collect();
         let fresh = if self.made < RELEASES_MAX { 12 } else { 0 };
         let kind = if known.is_empty() {
@@ -153,6 +165,10 @@ impl People {
         let known: Vec<ReleaseId> = world.releases().map(|release| release.id).collect();
         if !known.is_empty() && self.random.percent(25) {
             new.after = vec![*self.random.pick(&known)];
+        }
+        if self.random.percent(15) {
+            // It may be older than the newest one, or not be there at all.
+            new.revision = Some(self.random.range(1, 3) as u32);
         }
         match self.random.below(5) {
             0 => (),

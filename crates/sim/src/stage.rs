@@ -246,6 +246,7 @@ impl Stage<'_> {
         command: Command,
     ) -> Result<Result<(), Box<Rejection>>, Failure> {
         self.bring_back(&command.releases())?;
+        self.bring_back_revisions(&command)?;
         let envelope = Envelope {
             at: self.now,
             actor,
@@ -310,6 +311,22 @@ impl Stage<'_> {
         while let Some(release) = self.kernel.lacking() {
             self.read_back(release)?;
             self.kernel.is_gone(release);
+        }
+        Ok(())
+    }
+
+    /// A revision that is asked for by its number may be older than what a start loads.
+    fn bring_back_revisions(&mut self, command: &Command) -> Result<(), Failure> {
+        for (key, revision) in self.kernel.lacking_revisions(command) {
+            let found = match now(self.store.load_revision(&key, revision)) {
+                Ok(found) => found,
+                Err(error) => return breach("the_store_answers", error.to_string()),
+            };
+            if let Some(found) = found
+                && let Err(poisoned) = self.kernel.adopt_revision(found)
+            {
+                return breach("nothing_panics", poisoned.to_string());
+            }
         }
         Ok(())
     }
@@ -418,6 +435,7 @@ impl Stage<'_> {
     fn check_world(&mut self) -> Result<(), Failure> {
         let world = self.kernel.world();
         checks::everything_says_why_it_waits(world, self.now)?;
+        checks::attempts_end_in_time(world, self.now)?;
         checks::the_model_agrees(&self.model, world)
     }
 

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
-use trainmaster_core::command::{ActivityCommand, Decision, NewToken, ReleaseCommand};
+use trainmaster_core::command::{
+    ActivityCommand, Decision, NewToken, ReleaseChanges, ReleaseCommand,
+};
 use trainmaster_core::event::Work;
 use trainmaster_core::ids::{Owner, ReleaseId};
 use trainmaster_core::release::{Activity, Life, Release};
@@ -135,24 +137,7 @@ impl Stage<'_> {
             )]
         };
         let remedies = match release.life {
-            // A draft that others wait for cannot go.
-            Life::Draft => [
-                ReleaseCommand::Delete,
-                ReleaseCommand::Activate {
-                    inputs: BTreeMap::new(),
-                },
-            ]
-            .into_iter()
-            .map(|action| {
-                (
-                    helper,
-                    Command::Release {
-                        release: id,
-                        action,
-                    },
-                )
-            })
-            .collect(),
+            Life::Draft => part_with(helper, release),
             Life::Scheduled => start(helper, release),
             Life::Queued if self.is_hopeless(release) => {
                 on(ReleaseCommand::Abort { reason: reason() })
@@ -212,6 +197,37 @@ impl Stage<'_> {
         });
         lines.collect::<Vec<_>>().join("; ")
     }
+}
+
+/// Removes a draft; one that others wait for is started instead, with a process that is there.
+fn part_with(helper: Actor, release: &Release) -> Vec<(Actor, Command)> {
+    let id = release.id;
+    let changes = Box::new(ReleaseChanges {
+        revision: Some(None),
+        ..ReleaseChanges::default()
+    });
+    let activate = ReleaseCommand::Activate {
+        inputs: BTreeMap::new(),
+    };
+    let commands = [
+        Command::Release {
+            release: id,
+            action: ReleaseCommand::Delete,
+        },
+        Command::EditRelease {
+            release: id,
+            changes,
+            if_version: None,
+        },
+        Command::Release {
+            release: id,
+            action: activate,
+        },
+    ];
+    commands
+        .into_iter()
+        .map(|command| (helper, command))
+        .collect()
 }
 
 /// Starts a release that is scheduled, before its time where need be.

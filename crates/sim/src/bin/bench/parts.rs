@@ -114,8 +114,12 @@ async fn throughput(folder: &Path, size: Size) -> Result<Vec<Row>> {
     let count = (releases * ACTIVITIES) as f64;
     let (mut engine, mut raw, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
-        let (elapsed, batches) = play(&folder.join(format!("engine-{round}")), releases).await?;
+        let house = House::open(&folder.join(format!("engine-{round}")), prompt()).await?;
+        let elapsed = play(house, releases).await?;
         engine.push(count / elapsed.as_secs_f64());
+        let (house, tape) = House::taped(&folder.join(format!("tape-{round}")), prompt()).await?;
+        play(house, releases).await?;
+        let batches = tape.batches();
         let alone = commit_alone(&folder.join(format!("raw-{round}")), &batches).await?;
         raw.push(count / alone.as_secs_f64());
         sizes.extend(batches.iter().map(|batch| batch.records.len() as f64));
@@ -137,11 +141,9 @@ async fn throughput(folder: &Path, size: Size) -> Result<Vec<Row>> {
     ])
 }
 
-/// Runs releases through the engine; answers how long from the first command to the last end, and the batches.
-async fn play(folder: &Path, releases: usize) -> Result<(Duration, Vec<Batch>)> {
-    let (house, tape) = House::taped(folder, prompt()).await?;
+/// Runs releases through the engine; answers how long it took from the first command to the last end.
+async fn play(house: House, releases: usize) -> Result<Duration> {
     house.define("bench", lanes(ACTIVITIES, 1)).await?;
-    let before = tape.batches().len();
     let mut watch = house.watch();
     let begun = Instant::now();
     let (started, ended) = tokio::join!(
@@ -151,11 +153,7 @@ async fn play(folder: &Path, releases: usize) -> Result<(Duration, Vec<Batch>)> 
     let elapsed = begun.elapsed();
     started.and(ended)?;
     house.close().await;
-    let mut batches = tape.batches();
-    // What defined the process is not timed, but must be there.
-    let definitions = batches.drain(..before).collect::<Vec<_>>();
-    let all = definitions.into_iter().chain(batches).collect();
-    Ok((elapsed, all))
+    Ok(elapsed)
 }
 
 /// How long the store takes for the same batches when nothing has to be thought in between.
