@@ -51,6 +51,7 @@ pub async fn all<G: Ground>(ground: impl AsyncFn() -> G) {
     an_answer_is_found_by_its_key(&ground().await).await;
     ended_releases_are_loaded_one_by_one(&ground().await).await;
     pinned_and_newest_revisions_are_loaded(&ground().await).await;
+    older_revisions_are_loaded_one_by_one(&ground().await).await;
     text_of_all_languages_reads_back(&ground().await).await;
     a_big_batch_is_one_commit(&ground().await).await;
     everything_is_there_after_reopening(&ground().await).await;
@@ -268,7 +269,7 @@ pub async fn pinned_and_newest_revisions_are_loaded(ground: &impl Ground) {
     }
 }
 
-/// A command may ask for a revision that is neither newest nor pinned; stores that can tell run this one as well.
+/// A command may ask for a revision that is neither newest nor pinned.
 pub async fn older_revisions_are_loaded_one_by_one(ground: &impl Ground) {
     let Opened { store, .. } = ground.open().await;
     let mut journal = Journal::default();

@@ -250,7 +250,7 @@ impl LogStore for MemoryStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::{Ground, Opened, all, older_revisions_are_loaded_one_by_one};
+    use crate::contract::{Ground, Opened, all};
 
     #[async_trait]
     impl Ground for MemoryStore {
@@ -265,6 +265,5 @@ mod tests {
     #[tokio::test]
     async fn it_keeps_the_contract_of_stores() {
         all(async || MemoryStore::new()).await;
-        older_revisions_are_loaded_one_by_one(&MemoryStore::new()).await;
     }
 }

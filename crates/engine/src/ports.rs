@@ -27,17 +27,11 @@ pub trait Store: Send + Sync {
     async fn load_release(&self, release: ReleaseId) -> Result<Vec<Entity>, StoreError>;
 
     /// One revision of a definition, for commands that ask for another one than the newest. None if there is none.
-    ///
-    /// A store that does not answer this knows only what [`Store::load`] brings: older revisions cannot be
-    /// pinned any more after a restart.
     async fn load_revision(
         &self,
         key: &ResourceKey,
         revision: u32,
-    ) -> Result<Option<Entity>, StoreError> {
-        let _ = (key, revision);
-        Ok(None)
-    }
+    ) -> Result<Option<Entity>, StoreError>;
 
     /// Writes everything of a batch in one transaction, durable when it returns.
     ///

@@ -10,7 +10,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use trainmaster_core::entity::Entity;
-use trainmaster_core::ids::ReleaseId;
+use trainmaster_core::ids::{ReleaseId, ResourceKey};
 use trainmaster_engine::Faults;
 use trainmaster_engine::journal::Record;
 use trainmaster_engine::ports::{Batch, Loaded, Store, StoreError, StoredAnswer};
@@ -180,6 +180,16 @@ impl Store for SqlStore {
 
     async fn load_release(&self, release: ReleaseId) -> Result<Vec<Entity>, StoreError> {
         load::release(&self.readers, release).await
+    }
+
+    async fn load_revision(
+        &self,
+        key: &ResourceKey,
+        revision: u32,
+    ) -> Result<Option<Entity>, StoreError> {
+        let mut connection = self.readers.acquire().await.sorted()?;
+        let found = load::revision_of(&mut connection, key, revision).await?;
+        Ok(found.map(Entity::Revision))
     }
 
     async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {

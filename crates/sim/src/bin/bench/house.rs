@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use trainmaster_core::command::NewRelease;
 use trainmaster_core::entity::Entity;
-use trainmaster_core::ids::ReleaseId;
+use trainmaster_core::ids::{ReleaseId, ResourceKey};
 use trainmaster_core::uses::ActivityType;
 use trainmaster_core::{Command, Effect, Outcome, definition};
 use trainmaster_engine::clock::SystemClock;
@@ -206,6 +206,14 @@ impl Store for Tape {
 
     async fn load_release(&self, release: ReleaseId) -> Result<Vec<Entity>, StoreError> {
         self.store.load_release(release).await
+    }
+
+    async fn load_revision(
+        &self,
+        key: &ResourceKey,
+        revision: u32,
+    ) -> Result<Option<Entity>, StoreError> {
+        self.store.load_revision(key, revision).await
     }
 
     async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
