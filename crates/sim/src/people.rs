@@ -39,8 +39,6 @@ pub struct People {
     processes: Vec<String>,
     made: usize,
     tokens: u64,
-    /// What was asked last, for those who ask twice.
-    last: Option<(Actor, Command)>,
 }
 
 impl People {
@@ -51,7 +49,6 @@ impl People {
             processes,
             made: 0,
             tokens: 0,
-            last: None,
         }
     }
 
@@ -104,17 +101,13 @@ impl People {
         }
     }
 
-    /// What somebody does now; now and then the same again.
-    pub fn act(&mut self, world: &World, now: Timestamp) -> (Actor, Command) {
-        if let Some(again) = self.last.take_if(|_| self.random.percent(7)) {
-            return again;
-        }
-        let deed = self.deed(world, now);
-        self.last = Some(deed.clone());
-        deed
+    /// Whether whoever has just asked asks the same at once again.
+    pub fn is_impatient(&mut self) -> bool {
+        self.random.percent(8)
     }
 
-    fn deed(&mut self, world: &World, now: Timestamp) -> (Actor, Command) {
+    /// What somebody does now.
+    pub fn act(&mut self, world: &World, now: Timestamp) -> (Actor, Command) {
         let known: Vec<ReleaseId> = world.releases().map(|release| release.id).collect();
         let fresh = if self.made < RELEASES_MAX { 12 } else { 0 };
         let kind = if known.is_empty() {

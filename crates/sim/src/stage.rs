@@ -214,7 +214,13 @@ impl Stage<'_> {
         } else {
             *person_at = self.people.next_at(self.now);
             let (actor, command) = self.people.act(self.kernel.world(), self.now);
-            self.submit(actor, command).map(drop)
+            let again = self.people.is_impatient().then(|| command.clone());
+            // The verdict is the person's affair; the rules are checked on the way.
+            let _ = self.submit(actor, command)?;
+            match again {
+                Some(command) => self.submit(actor, command).map(drop),
+                None => Ok(()),
+            }
         }
     }
 
