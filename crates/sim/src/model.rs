@@ -21,7 +21,7 @@ mod rules;
 
 use approvals::Badge;
 use plan::Plan;
-use release::{Life, ModelRelease};
+use release::{Life, ModelRelease, Stand};
 
 /// What the journal says.
 #[derive(Debug, Default)]
@@ -113,6 +113,27 @@ impl Model {
             .iter()
             .filter(|(_, release)| !release.life.is_ended())
             .map(|(id, _)| *id)
+    }
+
+    /// Whether the holder of a token is one of those who may decide there now.
+    pub fn may_decide(&self, id: ReleaseId, path: &str, token: TokenId, at: Timestamp) -> bool {
+        let Some(badge) = self.badges.get(&token).filter(|badge| badge.is_valid(at)) else {
+            return false;
+        };
+        let Some(release) = self.releases.get(&id) else {
+            return false;
+        };
+        let activity = release.activities.get(path);
+        let open = |activity: &&release::ModelActivity| matches!(activity.stand, Stand::Open(_));
+        let Some(poll) = activity
+            .filter(open)
+            .and_then(|activity| activity.poll.as_ref())
+        else {
+            return false;
+        };
+        let entries = poll.entries_of(badge);
+        poll.objection(&badge.user, &entries, &[badge], &release.created_by)
+            .is_none()
     }
 
     /// How a release ended, if it has.

@@ -102,8 +102,15 @@ impl People {
     }
 
     /// Whether whoever has just asked asks the same at once again.
-    pub fn is_impatient(&mut self) -> bool {
-        self.random.percent(8)
+    pub fn is_impatient(&mut self, command: &Command) -> bool {
+        let deletes = matches!(
+            command,
+            Command::Release {
+                action: ReleaseCommand::Delete,
+                ..
+            }
+        );
+        self.random.percent(if deletes { 50 } else { 8 })
     }
 
     /// What somebody does now.

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use jiff::tz::TimeZoneDatabase;
 use jiff::{SignedDuration, Timestamp};
+use trainmaster_core::command::ActivityCommand;
 use trainmaster_core::ids::ReleaseId;
 use trainmaster_core::{Actor, Command, Envelope, Event, Rejection, World, definition};
 use trainmaster_engine::journal::Record;
@@ -214,7 +215,7 @@ impl Stage<'_> {
         } else {
             *person_at = self.people.next_at(self.now);
             let (actor, command) = self.people.act(self.kernel.world(), self.now);
-            let again = self.people.is_impatient().then(|| command.clone());
+            let again = self.people.is_impatient(&command).then(|| command.clone());
             // The verdict is the person's affair; the rules are checked on the way.
             let _ = self.submit(actor, command)?;
             match again {
@@ -289,6 +290,7 @@ impl Stage<'_> {
                 }
                 if before.1 == 0 {
                     self.check_rejection(&rejection)?;
+                    self.check_refused_decision(&envelope, &rejection)?;
                 }
                 Ok(Err(rejection))
             }
@@ -305,6 +307,35 @@ impl Stage<'_> {
             ),
             Err(poisoned) => breach("nothing_panics", poisoned.to_string()),
         }
+    }
+
+    /// Whoever may decide by the journal is not told that it is for others to decide.
+    fn check_refused_decision(
+        &self,
+        envelope: &Envelope,
+        rejection: &Rejection,
+    ) -> Result<(), Failure> {
+        let (Actor::Token(token), Rejection::NotYours(why)) = (envelope.actor, rejection) else {
+            return Ok(());
+        };
+        let Command::Activity {
+            release,
+            path,
+            action: ActivityCommand::Decide { .. },
+        } = &envelope.command
+        else {
+            return Ok(());
+        };
+        if self
+            .model
+            .may_decide(*release, path.as_str(), token, envelope.at)
+        {
+            return breach(
+                "who_may_decide_is_let",
+                format!("{release}/{path}, {token}: {why}"),
+            );
+        }
+        Ok(())
     }
 
     /// What a command names and what the living ask about is read again if it was forgotten.

@@ -57,6 +57,19 @@ impl Poll {
         }
     }
 
+    /// As which entries the holder of a badge may decide now.
+    pub fn entries_of(&self, badge: &Badge) -> Vec<Owner> {
+        let asked = self.rule.approvers.iter().chain(&self.escalated);
+        let open: Vec<&Owner> = match self.rule.order {
+            Order::Any => asked.collect(),
+            Order::Sequential => asked.skip(self.approvals().count()).take(1).collect(),
+        };
+        open.into_iter()
+            .filter(|entry| badge.is(entry))
+            .cloned()
+            .collect()
+    }
+
     /// Why a decision must not have been taken; none if it is in order.
     pub fn objection(
         &self,
