@@ -52,9 +52,11 @@ impl Model {
         match (&event.change, event.release) {
             (Change::ReleaseCreated(created), Some(id)) => self.create(id, created, event),
             (Change::ReleaseDeleted { .. }, Some(id)) => {
-                self.releases.remove(&id);
                 self.deleted.insert(id);
-                Ok(())
+                match self.releases.remove(&id) {
+                    Some(_) => Ok(()),
+                    None => breach("what_is_deleted_stays_so", format!("{id} is deleted again")),
+                }
             }
             (_, Some(id)) => self.take_release(id, event),
             (_, None) => self.take_definition(event),
@@ -313,6 +315,13 @@ impl Model {
             self.check_key(id, path, &started.key)?;
         }
         if let Change::AttemptFinished { attempt, outcome } = &event.change {
+            rules::outside_work_is_stopped_before_it_is_given_up(
+                id,
+                &self.releases[&id],
+                path,
+                *attempt,
+                outcome,
+            )?;
             rules::one_result_per_attempt(id, &self.releases[&id], path, *attempt)?;
             rules::an_approval_is_granted_by_its_quorum(
                 id,

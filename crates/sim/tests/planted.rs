@@ -548,6 +548,35 @@ fn a_world_that_says_otherwise_than_its_journal_is_noticed() {
 }
 
 #[test]
+fn work_that_is_given_up_without_being_stopped_is_noticed() {
+    let mut history = two_steps();
+    let first = history.nth(0, finished);
+    if let Change::AttemptFinished { outcome, .. } = &mut history.events[first].change {
+        *outcome = AttemptOutcome::TimedOut {
+            error: "ran out of time".to_owned(),
+        };
+    }
+    assert_eq!(
+        caught(history.judge()),
+        "outside_work_is_stopped_before_it_is_given_up"
+    );
+}
+
+#[test]
+fn a_release_that_comes_back_from_deletion_is_noticed() {
+    let mut history = two_steps();
+    let deleted = Event {
+        path: None,
+        change: Change::ReleaseDeleted {
+            name: "train 1".to_owned(),
+        },
+        ..history.events[history.nth(0, started)].clone()
+    };
+    history.events.extend([deleted.clone(), deleted]);
+    assert_eq!(caught(history.judge()), "what_is_deleted_stays_so");
+}
+
+#[test]
 fn a_failure_that_is_called_success_is_noticed() {
     let mut history = two_steps();
     let first = history.nth(0, finished);

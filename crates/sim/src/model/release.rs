@@ -104,6 +104,8 @@ pub(super) struct ModelAttempt {
     pub(super) round: u32,
     pub(super) key: EffectKey,
     pub(super) work: Work,
+    /// Whether it was asked to stop.
+    pub(super) cancelled: bool,
 }
 
 impl Life {
@@ -406,6 +408,11 @@ impl ModelActivity {
             }
             Change::AttemptStarted(started) => self.start(run, started, event.at),
             Change::AttemptFinished { outcome, .. } => self.stand = Stand::Closed(outcome.clone()),
+            Change::AttemptCancelRequested { attempt, .. } => {
+                if let Some(attempt) = self.attempts.get_mut(attempt) {
+                    attempt.cancelled = true;
+                }
+            }
             Change::RetryScheduled { retry_at } => self.stand = Stand::Backoff(*retry_at),
             Change::DecisionNeeded { unknown, .. } => {
                 self.stand = Stand::Undecided { unknown: *unknown };
@@ -460,6 +467,7 @@ impl ModelActivity {
             round: self.round,
             key: started.key.clone(),
             work: started.work.clone(),
+            cancelled: false,
         };
         self.attempts.insert(started.attempt, attempt);
     }

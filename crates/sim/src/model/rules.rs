@@ -484,6 +484,29 @@ pub(super) fn one_result_per_attempt(
     )
 }
 
+/// Work outside runs out of time, or is cancelled, only after it was asked to stop (reliability.md, 23 and 24).
+pub(super) fn outside_work_is_stopped_before_it_is_given_up(
+    id: ReleaseId,
+    release: &ModelRelease,
+    path: &str,
+    number: u32,
+    outcome: &AttemptOutcome,
+) -> Ruling {
+    let check = "outside_work_is_stopped_before_it_is_given_up";
+    let Place { activity, .. } = place(check, id, release, path)?;
+    let given_up = matches!(
+        outcome,
+        AttemptOutcome::TimedOut { .. } | AttemptOutcome::Cancelled { .. }
+    );
+    let outside = |work: &Work| matches!(work, Work::Effect | Work::Child { .. });
+    match activity.attempts.get(&number) {
+        Some(attempt) if given_up && outside(&attempt.work) && !attempt.cancelled => {
+            breach(check, format!("{id}/{path}#{number} ends as {outcome:?}"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Automatic attempts: not more than allowed, not sooner and not later than allowed (reliability.md, 15).
 pub(super) fn retries_keep_to_their_policy(
     id: ReleaseId,
