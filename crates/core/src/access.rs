@@ -50,7 +50,9 @@ impl Role {
         use Permission as P;
         match self {
             Role::Administrator => true,
-            Role::ReleaseManager => permission != P::TokenManage,
+            Role::ReleaseManager => {
+                !matches!(permission, P::TokenManage | P::UserManage | P::AccessManage)
+            }
             Role::Operator => matches!(
                 permission,
                 P::Read
@@ -58,8 +60,9 @@ impl Role {
                     | P::ActivityRetry
                     | P::ActivityIgnore
                     | P::ActivitySubmit
+                    | P::ActivityApprove
             ),
-            Role::Viewer => permission == P::Read,
+            Role::Viewer => matches!(permission, P::Read | P::ActivityApprove),
         }
     }
 }
@@ -93,6 +96,20 @@ pub enum Permission {
     ActivityOverride,
     /// Answer inputs and tasks of others.
     ActivitySubmit,
+    /// Apply and delete freezes.
+    FreezeEdit,
+    /// Let a release start work although a freeze holds.
+    FreezeOverride,
+    /// Apply and delete notification rules.
+    NotificationEdit,
+    /// Approve and reject where named; a token may leave it out.
+    ActivityApprove,
+    /// Apply and delete organizations, teams, role bindings and the account's settings.
+    AccessManage,
+    /// Create, change and disable users.
+    UserManage,
+    /// Write and delete secrets.
+    SecretEdit,
     /// Issue and revoke tokens.
     TokenManage,
     /// Read the journal.
@@ -113,6 +130,13 @@ impl Permission {
             Permission::ActivityIgnore => "activity:ignore",
             Permission::ActivityOverride => "activity:override",
             Permission::ActivitySubmit => "activity:submit",
+            Permission::FreezeEdit => "freeze:edit",
+            Permission::FreezeOverride => "freeze:override",
+            Permission::NotificationEdit => "notification:edit",
+            Permission::ActivityApprove => "activity:approve",
+            Permission::AccessManage => "access:manage",
+            Permission::UserManage => "user:manage",
+            Permission::SecretEdit => "secret:edit",
             Permission::TokenManage => "token:manage",
             Permission::AuditRead => "audit:read",
         }

@@ -9,8 +9,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::account::{ACCOUNT, AccountSpec};
+use crate::freeze::FreezeSpec;
+use crate::group::ReleaseGroupSpec;
 use crate::ids::{Name, ResourceKey, ResourceKind};
 use crate::input_set::InputSetSpec;
+use crate::notification_rule::NotificationRuleSpec;
+use crate::people::{OrganizationSpec, RoleBindingSpec, TeamSpec};
 use crate::plan::{self, Plan};
 use crate::process::ProcessSpec;
 
@@ -57,6 +62,20 @@ pub enum Body {
     Process(Arc<Plan>),
     /// An input set.
     InputSet(InputSetSpec),
+    /// A release group.
+    ReleaseGroup(ReleaseGroupSpec),
+    /// A freeze.
+    Freeze(FreezeSpec),
+    /// A notification rule.
+    NotificationRule(NotificationRuleSpec),
+    /// An organization.
+    Organization(OrganizationSpec),
+    /// A team.
+    Team(TeamSpec),
+    /// A role binding.
+    RoleBinding(RoleBindingSpec),
+    /// The account's settings.
+    Account(AccountSpec),
 }
 
 /// One thing wrong with a definition: where, what, and what was probably meant.
@@ -264,19 +283,22 @@ fn build(
     labels: BTreeMap<String, String>,
     mut spec: Value,
 ) -> Result<Definition, Vec<Fault>> {
+    check_home(&key)?;
     spec.sort_all_objects();
     let digest = digest(&spec);
     let body = match key.kind {
         ResourceKind::Process => {
-            let process =
-                ProcessSpec::deserialize(&spec).map_err(|error| vec![misfit("spec", &error)])?;
+            let process: ProcessSpec = written(&spec)?;
             Body::Process(Arc::new(plan::compile_faults(&process, digest.clone())?))
         }
-        ResourceKind::InputSet => {
-            let input_set =
-                InputSetSpec::deserialize(&spec).map_err(|error| vec![misfit("spec", &error)])?;
-            Body::InputSet(input_set)
-        }
+        ResourceKind::InputSet => Body::InputSet(written(&spec)?),
+        ResourceKind::ReleaseGroup => Body::ReleaseGroup(written(&spec)?),
+        ResourceKind::Freeze => Body::Freeze(written(&spec)?),
+        ResourceKind::NotificationRule => Body::NotificationRule(written(&spec)?),
+        ResourceKind::Organization => Body::Organization(written(&spec)?),
+        ResourceKind::Team => Body::Team(written(&spec)?),
+        ResourceKind::RoleBinding => Body::RoleBinding(written(&spec)?),
+        ResourceKind::Account => Body::Account(written(&spec)?),
     };
     Ok(Definition {
         key,
@@ -286,6 +308,35 @@ fn build(
         digest,
         body,
     })
+}
+
+fn written<T: serde::de::DeserializeOwned>(spec: &Value) -> Result<T, Vec<Fault>> {
+    T::deserialize(spec).map_err(|error| vec![misfit("spec", &error)])
+}
+
+/// Where a definition may live and what it may be called, by its kind.
+fn check_home(key: &ResourceKey) -> Result<(), Vec<Fault>> {
+    let metadata = At::ROOT.key("metadata");
+    let fault = |field: &str, message: String, suggestion: Option<String>| {
+        Err(vec![Fault {
+            path: metadata.key(field).path(),
+            part: Part::Whole,
+            message,
+            suggestion,
+        }])
+    };
+    if key.kind.is_account_level() && key.organization.is_some() {
+        let message = format!(
+            "{} belongs to the account level; leave `organization` out",
+            key.kind
+        );
+        return fault("organization", message, None);
+    }
+    if key.kind == ResourceKind::Account && key.name.as_str() != ACCOUNT {
+        let message = format!("there is one Account, and its name is `{ACCOUNT}`");
+        return fault("name", message, Some(ACCOUNT.to_owned()));
+    }
+    Ok(())
 }
 
 /// SHA-256 of the canonical text, in hexadecimal.

@@ -301,17 +301,48 @@ pub enum ResourceKind {
     Process,
     /// Named values for a process's inputs.
     InputSet,
+    /// A cadence that makes releases.
+    ReleaseGroup,
+    /// A window in which matching activities are deferred.
+    Freeze,
+    /// Which events are told to whom through which channels.
+    NotificationRule,
+    /// A part of the account with its own releases.
+    Organization,
+    /// People who act together.
+    Team,
+    /// Who holds which role where.
+    RoleBinding,
+    /// Settings of the whole installation; there is one, named `account`.
+    Account,
 }
 
 impl ResourceKind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [ResourceKind; 2] = [ResourceKind::Process, ResourceKind::InputSet];
+    pub const ALL: [ResourceKind; 9] = [
+        ResourceKind::Process,
+        ResourceKind::InputSet,
+        ResourceKind::ReleaseGroup,
+        ResourceKind::Freeze,
+        ResourceKind::NotificationRule,
+        ResourceKind::Organization,
+        ResourceKind::Team,
+        ResourceKind::RoleBinding,
+        ResourceKind::Account,
+    ];
 
     /// The kind as written in YAML.
     pub fn as_str(self) -> &'static str {
         match self {
             ResourceKind::Process => "Process",
             ResourceKind::InputSet => "InputSet",
+            ResourceKind::ReleaseGroup => "ReleaseGroup",
+            ResourceKind::Freeze => "Freeze",
+            ResourceKind::NotificationRule => "NotificationRule",
+            ResourceKind::Organization => "Organization",
+            ResourceKind::Team => "Team",
+            ResourceKind::RoleBinding => "RoleBinding",
+            ResourceKind::Account => "Account",
         }
     }
 
@@ -320,7 +351,19 @@ impl ResourceKind {
         match self {
             ResourceKind::Process => "processes",
             ResourceKind::InputSet => "input-sets",
+            ResourceKind::ReleaseGroup => "release-groups",
+            ResourceKind::Freeze => "freezes",
+            ResourceKind::NotificationRule => "notification-rules",
+            ResourceKind::Organization => "organizations",
+            ResourceKind::Team => "teams",
+            ResourceKind::RoleBinding => "role-bindings",
+            ResourceKind::Account => "accounts",
         }
+    }
+
+    /// Whether definitions of this kind belong to no organization.
+    pub fn is_account_level(self) -> bool {
+        matches!(self, ResourceKind::Organization | ResourceKind::Account)
     }
 }
 

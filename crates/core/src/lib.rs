@@ -6,6 +6,7 @@
 //! and their consequences are carried out ([`World::settle`]).
 
 pub mod access;
+pub mod account;
 pub mod actions;
 pub mod command;
 pub mod definition;
@@ -13,9 +14,13 @@ pub mod duration;
 pub mod effect;
 pub mod entity;
 pub mod event;
+pub mod freeze;
+pub mod group;
 pub mod ids;
 pub mod input_set;
 pub mod inputs;
+pub mod notification_rule;
+pub mod people;
 pub mod plan;
 pub mod process;
 pub mod rejection;

@@ -32,7 +32,7 @@ impl World {
         if_revision: Option<u32>,
     ) -> Result<Vec<Event>, Rejection> {
         let key = &definition.key;
-        asker.needs(Permission::DefinitionEdit, key.organization.as_ref())?;
+        asker.needs(edit_permission(key.kind), key.organization.as_ref())?;
         let known = self.resources.get(key);
         let current = known
             .filter(|known| !known.deleted)
@@ -55,6 +55,13 @@ impl World {
         match &definition.body {
             Body::Process(plan) => self.refuse_process_cycle(key, plan)?,
             Body::InputSet(spec) => self.check_input_set(key, &spec.process, &spec.values)?,
+            Body::ReleaseGroup(_)
+            | Body::Freeze(_)
+            | Body::NotificationRule(_)
+            | Body::Organization(_)
+            | Body::Team(_)
+            | Body::RoleBinding(_)
+            | Body::Account(_) => (),
         }
         Ok(vec![asker.fact(applied(
             definition,
@@ -72,7 +79,7 @@ impl World {
         asker
             .needs(Permission::Read, place)
             .map_err(|_| Rejection::UnknownResource(key.clone()))?;
-        asker.needs(Permission::DefinitionEdit, place)?;
+        asker.needs(edit_permission(key.kind), place)?;
         let known = self.resources.get(key).filter(|known| !known.deleted);
         let known = known.ok_or_else(|| Rejection::UnknownResource(key.clone()))?;
         if let Some(expected) = if_revision.filter(|expected| *expected != known.revision) {
@@ -118,7 +125,7 @@ impl World {
         let revision = self.resources.get(key)?.revision;
         match &self.revisions.get(key)?.get(&revision)?.body {
             Body::InputSet(spec) => Some(&spec.process),
-            Body::Process(_) => None,
+            _ => None,
         }
     }
 
@@ -339,6 +346,21 @@ impl World {
             return Ok(Vec::new());
         }
         Ok(vec![asker.fact(Change::TokenRevoked { token })])
+    }
+}
+
+/// Which permission it takes to apply or delete a definition of a kind.
+pub(crate) fn edit_permission(kind: ResourceKind) -> Permission {
+    match kind {
+        ResourceKind::Process | ResourceKind::InputSet | ResourceKind::ReleaseGroup => {
+            Permission::DefinitionEdit
+        }
+        ResourceKind::Freeze => Permission::FreezeEdit,
+        ResourceKind::NotificationRule => Permission::NotificationEdit,
+        ResourceKind::Organization
+        | ResourceKind::Team
+        | ResourceKind::RoleBinding
+        | ResourceKind::Account => Permission::AccessManage,
     }
 }
 

@@ -1,18 +1,19 @@
 //! The world in memory, and the interface through which everything happens to it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZoneDatabase;
 
 use crate::access::{Holder, Permission};
+use crate::account::{ACCOUNT, AccountSpec};
 use crate::command::{Actor, Command, Envelope};
 use crate::definition::{Body, Definition};
 use crate::effect::Effect;
 use crate::entity::{Entity, EntityKey, EntityRef, Meta, Resource, Revision};
 use crate::event::{Change, Event, Work};
-use crate::ids::{ActivityPath, AttemptId, Name, ReleaseId, ResourceKey, TokenId};
+use crate::ids::{ActivityPath, AttemptId, Name, ReleaseId, ResourceKey, ResourceKind, TokenId};
 use crate::plan::Plan;
 use crate::rejection::Rejection;
 use crate::release::state::{Spot, State};
@@ -496,11 +497,32 @@ impl World {
         self.releases.get(&id).ok_or(Rejection::UnknownRelease(id))
     }
 
+    /// What the newest revision of a definition means; none if it does not exist or was deleted.
+    pub(crate) fn body(&self, key: &ResourceKey) -> Option<&Body> {
+        let resource = self.resources.get(key).filter(|known| !known.deleted)?;
+        let stored = self.revisions.get(key)?.get(&resource.revision)?;
+        Some(&stored.body)
+    }
+
+    /// The settings of the account; the defaults where nobody has written any.
+    pub fn account(&self) -> &AccountSpec {
+        static DEFAULT: LazyLock<AccountSpec> = LazyLock::new(AccountSpec::default);
+        let key = ResourceKey {
+            kind: ResourceKind::Account,
+            organization: None,
+            name: ACCOUNT.parse().expect("the account's name is a name"),
+        };
+        match self.body(&key) {
+            Some(Body::Account(spec)) => spec,
+            _ => &DEFAULT,
+        }
+    }
+
     /// The compiled process of a revision in memory.
     pub(crate) fn plan_of(&self, key: &ResourceKey, revision: u32) -> Option<Arc<Plan>> {
         match &self.revisions.get(key)?.get(&revision)?.body {
             Body::Process(plan) => Some(Arc::clone(plan)),
-            Body::InputSet(_) => None,
+            _ => None,
         }
     }
 

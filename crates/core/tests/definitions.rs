@@ -49,7 +49,7 @@ fn plan(text: &str) -> std::sync::Arc<Plan> {
     let parsed = parse(text, Some("train.yaml")).unwrap_or_else(|problems| panic!("{problems:#?}"));
     match &parsed[0].definition.body {
         Body::Process(plan) => plan.clone(),
-        Body::InputSet(_) => panic!("expected a process"),
+        other => panic!("expected a process, not {other:?}"),
     }
 }
 
@@ -257,7 +257,7 @@ fn the_head_of_a_document_says_what_it_is() {
         problems("kind: Proces\nmetadata: {name: a}\n"),
         [
             "train.yaml:1:1: missing field `apiVersion`; write `apiVersion: trainmaster.dev/v1`",
-            "train.yaml:1:7: `Proces` is not a kind that is known here, expected `Process` or `InputSet` in kind (did you mean `Process`?)",
+            "train.yaml:1:7: `Proces` is not a kind that is known here, expected `Process`, `InputSet`, `ReleaseGroup`, `Freeze`, `NotificationRule`, `Organization`, `Team`, `RoleBinding` or `Account` in kind (did you mean `Process`?)",
         ],
     );
     assert_eq!(
@@ -1419,6 +1419,33 @@ phases:
             r#"train.yaml:14:40: expected a duration such as `1h30m`, found the number `90` in spec.inputs[7].default"#,
             r#"train.yaml:15:24: a default is a plain value: compute in `variables` instead in spec.inputs[8].default"#,
             r#"train.yaml:16:24: no value would be allowed in spec.inputs[9].allowed"#
+        ]
+    );
+}
+
+#[test]
+fn the_account_is_one_and_belongs_to_no_organization() {
+    let text = |name: &str, organization: &str| {
+        format!(
+            "apiVersion: trainmaster.dev/v1\nkind: Account\nmetadata: {{name: {name}{organization}}}\nspec: {{exclusiveReleaseLevel: true}}\n"
+        )
+    };
+    let parsed = parse(&text("account", ""), None).expect("the account's settings");
+    let Body::Account(spec) = &parsed[0].definition.body else {
+        panic!("expected the account");
+    };
+    assert!(spec.exclusive_release_level);
+    assert_eq!(spec.retention.archive_after.to_string(), "365d");
+    assert_eq!(
+        problems(&text("settings", "")),
+        [
+            "train.yaml:3:18: there is one Account, and its name is `account` in metadata.name (did you mean `account`?)"
+        ]
+    );
+    assert_eq!(
+        problems(&text("account", ", organization: payments")),
+        [
+            "train.yaml:3:41: Account belongs to the account level; leave `organization` out in metadata.organization"
         ]
     );
 }

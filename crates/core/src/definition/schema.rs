@@ -1,6 +1,7 @@
 //! The JSON Schema of definitions: what editors complete against and what the first check walks along.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema, schema_for};
@@ -8,8 +9,13 @@ use serde_json::{Map, Value, json};
 
 use super::shape::Shape;
 use super::{API_VERSION, Metadata};
+use crate::account::AccountSpec;
+use crate::freeze::FreezeSpec;
+use crate::group::ReleaseGroupSpec;
 use crate::ids::{Name, Owner, ResourceKind};
 use crate::input_set::InputSetSpec;
+use crate::notification_rule::NotificationRuleSpec;
+use crate::people::{OrganizationSpec, RoleBindingSpec, TeamSpec};
 use crate::plan::config_schema;
 use crate::process::ProcessSpec;
 use crate::uses::ActivityType;
@@ -18,9 +24,17 @@ use crate::uses::ActivityType;
 pub fn schema(kind: ResourceKind) -> Value {
     let mut definitions = Map::new();
     let spec = match kind {
-        ResourceKind::Process => embed(schema_for!(ProcessSpec).to_value(), &mut definitions, ""),
-        ResourceKind::InputSet => embed(schema_for!(InputSetSpec).to_value(), &mut definitions, ""),
+        ResourceKind::Process => schema_for!(ProcessSpec),
+        ResourceKind::InputSet => schema_for!(InputSetSpec),
+        ResourceKind::ReleaseGroup => schema_for!(ReleaseGroupSpec),
+        ResourceKind::Freeze => schema_for!(FreezeSpec),
+        ResourceKind::NotificationRule => schema_for!(NotificationRuleSpec),
+        ResourceKind::Organization => schema_for!(OrganizationSpec),
+        ResourceKind::Team => schema_for!(TeamSpec),
+        ResourceKind::RoleBinding => schema_for!(RoleBindingSpec),
+        ResourceKind::Account => schema_for!(AccountSpec),
     };
+    let spec = embed(spec.to_value(), &mut definitions, "");
     let metadata = embed(schema_for!(Metadata).to_value(), &mut definitions, "");
     if kind == ResourceKind::Process {
         describe_settings(&mut definitions);
@@ -43,12 +57,11 @@ pub fn schema(kind: ResourceKind) -> Value {
 
 /// The shape of whole documents of a kind; what `uses` and `with` hold is checked on compiling.
 pub(crate) fn shape(kind: ResourceKind) -> &'static Shape {
-    static PROCESS: LazyLock<Shape> = LazyLock::new(|| document_shape(ResourceKind::Process));
-    static INPUT_SET: LazyLock<Shape> = LazyLock::new(|| document_shape(ResourceKind::InputSet));
-    match kind {
-        ResourceKind::Process => &PROCESS,
-        ResourceKind::InputSet => &INPUT_SET,
-    }
+    static SHAPES: LazyLock<BTreeMap<ResourceKind, Shape>> = LazyLock::new(|| {
+        let shape = |kind| (kind, document_shape(kind));
+        ResourceKind::ALL.map(shape).into()
+    });
+    &SHAPES[&kind]
 }
 
 fn document_shape(kind: ResourceKind) -> Shape {

@@ -1,0 +1,47 @@
+//! The account: settings that hold for the whole installation (1-model.md, Release; 2-execution.md, Lifecycle).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::duration::Duration;
+use crate::ids::Name;
+
+/// The name of the one definition of kind `Account`.
+pub const ACCOUNT: &str = "account";
+
+/// The written form of the account's settings; what is left out has its default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct AccountSpec {
+    /// Whether releases exist either at account level or in organizations, never at both.
+    pub exclusive_release_level: bool,
+    /// How long completed work is kept.
+    pub retention: Retention,
+    /// Services that may be named as inputs; empty lets every name pass.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<Name>,
+    /// Environments that may be named as inputs; empty lets every name pass.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub environments: Vec<Name>,
+}
+
+/// How long completed work is kept: one setting for releases, their logs and what pages read (checklist R-101).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Retention {
+    /// How long after its end a release is put out of the way by itself.
+    pub archive_after: Duration,
+    /// How long after its end an archived release is deleted by itself; none is never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delete_after: Option<Duration>,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        let days = |days: i64| jiff::SignedDuration::from_hours(24 * days);
+        Retention {
+            archive_after: Duration::try_from(days(365)).expect("a year is a length of time"),
+            delete_after: None,
+        }
+    }
+}
