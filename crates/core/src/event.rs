@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::access::Role;
 use crate::command::{Decision, RestartFrom};
+use crate::deployment::Deployment;
 use crate::effect::Outcome;
 use crate::ids::{ActivityPath, EffectKey, Name, Owner, ReleaseId, ResourceKey, TokenId};
 use crate::release::{InputValue, Link, ReleaseDescription, ReleaseType, SkipReason, StartMode};
@@ -338,6 +339,15 @@ pub enum Change {
         /// Links that prove it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         evidence: Vec<String>,
+    },
+    /// The success of the activity put something somewhere.
+    DeploymentRecorded(Box<Deployment>),
+    /// What the success of the activity put where could not be worked out, or not all of it.
+    DeploymentUnclear {
+        /// Which attempt.
+        attempt: u32,
+        /// What went wrong.
+        problem: String,
     },
     /// People were told that they are needed.
     OwnersNotified {

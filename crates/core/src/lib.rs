@@ -10,6 +10,7 @@ pub mod account;
 pub mod actions;
 pub mod command;
 pub mod definition;
+pub mod deployment;
 pub mod duration;
 pub mod effect;
 pub mod entity;

@@ -179,6 +179,19 @@ pub struct PlannedActivity {
     pub for_each: Option<ValueTemplate>,
     /// How many items may run at once; none is all.
     pub max_parallel: Option<u32>,
+    /// What its success puts where.
+    pub deploys: Option<PlannedDeployment>,
+}
+
+/// What the success of an activity puts where, with `${…}` still in it.
+#[derive(Clone, Debug)]
+pub struct PlannedDeployment {
+    /// One service or several.
+    pub service: ValueTemplate,
+    /// One environment or several.
+    pub environment: ValueTemplate,
+    /// Everything else that is written, by its field.
+    pub details: BTreeMap<&'static str, ValueTemplate>,
 }
 
 /// Automatic retry (2-execution.md, Failure handling).

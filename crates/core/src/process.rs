@@ -177,6 +177,52 @@ pub struct ActivitySpec {
     #[serde(default)]
     #[schemars(range(min = 1))]
     pub max_parallel: Option<u32>,
+    /// What its success puts where; recorded as a deployment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deploys: Option<DeploysSpec>,
+}
+
+/// What the success of an activity puts where; values may use `${…}` over `result` and `activity.outputs`.
+///
+/// Evaluated once, when the activity succeeds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeploysSpec {
+    /// The service that is deployed, or a list of services.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "words")]
+    pub service: Option<Value>,
+    /// The application that is deployed, where one speaks of applications; the same as `service`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "words")]
+    pub application: Option<Value>,
+    /// The environment it is deployed to, or a list of environments.
+    #[schemars(schema_with = "words")]
+    pub environment: Value,
+    /// The version that is there afterwards; the release's version if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "word")]
+    pub version: Option<Value>,
+    /// The commit that is there afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "word")]
+    pub commit: Option<Value>,
+    /// The commits that came with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "words")]
+    pub commits: Option<Value>,
+    /// The container image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "word")]
+    pub image: Option<Value>,
+    /// The artifact, by its name or address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "word")]
+    pub artifact: Option<Value>,
+    /// The tickets it brings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "words")]
+    pub tickets: Option<Value>,
 }
 
 /// Automatic retry of failed attempts.
@@ -205,5 +251,19 @@ fn list_or_expression(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
         "description": "Runs once for each element of this list: a list, or one `${…}` that gives a list.",
         "type": ["array", "string"],
+    })
+}
+
+fn word(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "description": "A text; `${…}` is possible.",
+        "type": ["string", "number"],
+    })
+}
+
+fn words(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "description": "A text or a list of texts; `${…}` is possible.",
+        "type": ["array", "string", "number"],
     })
 }

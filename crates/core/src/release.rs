@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::command::{Decision, RestartFrom};
+use crate::deployment::Deployment;
 use crate::event::{
     AttemptOutcome, AttemptTrigger, CancelCause, Parent, StartTrigger, Window, Work,
 };
@@ -19,6 +20,7 @@ use crate::uses::tasks::TaskStatus;
 
 mod attempt;
 mod check;
+mod deploy;
 mod explain;
 mod flow;
 mod lifecycle;
@@ -26,6 +28,8 @@ pub(crate) mod people;
 mod start;
 pub(crate) mod state;
 mod take;
+
+pub use deploy::Targets;
 
 pub(crate) use check::{field as refuse_field, text as check_text};
 
@@ -484,6 +488,23 @@ pub struct Activity {
     /// Who is needed, while a person is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Owner>,
+    /// What its successes put where, oldest first, over all runs; the newest 100 are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deployments: Vec<Deployed>,
+    /// Why the record of a deployment lacks something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment_problem: Option<String>,
+}
+
+/// A deployment with when it was recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deployed {
+    /// When.
+    pub at: Timestamp,
+    /// What was put where.
+    #[serde(flatten)]
+    pub deployment: Deployment,
 }
 
 /// Where an activity stands, with what each case needs.

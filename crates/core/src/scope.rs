@@ -29,6 +29,8 @@ pub(crate) struct View<'a> {
     pub(crate) overrides: &'a BTreeMap<String, Value>,
     /// What came back from the attempt.
     pub(crate) result: Option<&'a Value>,
+    /// What the activity itself hands on, once it has.
+    pub(crate) own_outputs: Option<&'a BTreeMap<String, Value>>,
     /// The attempt's number and key.
     pub(crate) attempt: Option<(u32, &'a str)>,
     /// How what lies upstream went, for `success()` and `failure()`.
@@ -163,7 +165,11 @@ impl View<'_> {
         let planned = self.state.planned(position);
         let path = &self.state.activity(position).path;
         let (attempt, key) = self.attempt.unzip();
-        json!({"id": planned.id, "name": planned.name, "path": path, "attempt": attempt, "key": key})
+        let mut own = json!({"id": planned.id, "name": planned.name, "path": path, "attempt": attempt, "key": key});
+        if let Some(outputs) = self.own_outputs {
+            own["outputs"] = json!(outputs);
+        }
+        own
     }
 
     fn item(&self) -> Option<(Value, Value)> {

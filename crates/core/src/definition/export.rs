@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 /// Fields that come first, in this order; all others follow by name.
-const ORDER: [&str; 40] = [
+const ORDER: [&str; 41] = [
     "apiVersion",
     "kind",
     "metadata",
@@ -39,6 +39,7 @@ const ORDER: [&str; 40] = [
     "activities",
     "with",
     "outputs",
+    "deploys",
     "timeout",
     "retry",
     "onFailure",

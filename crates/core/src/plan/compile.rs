@@ -8,15 +8,15 @@ use serde_json::Value;
 use trainmaster_expr::{Condition, Error, Template, Type};
 
 use super::{
-    Closing, InputRule, Plan, PlannedActivity, PlannedPhase, RetryPolicy, ValueTemplate,
-    secret_places,
+    Closing, InputRule, Plan, PlannedActivity, PlannedDeployment, PlannedPhase, RetryPolicy,
+    ValueTemplate, secret_places,
 };
 use crate::definition::Problem;
 use crate::definition::fault::{At, Fault, Faults, closest, one_of, shortened};
 use crate::duration::Duration;
 use crate::ids::ActivityPath;
 use crate::inputs::{InputDeclaration, name_refusal};
-use crate::process::{ActivitySpec, PhaseSpec, ProcessSpec, RetrySpec};
+use crate::process::{ActivitySpec, DeploysSpec, PhaseSpec, ProcessSpec, RetrySpec};
 use crate::uses::ActivityType;
 
 mod order;
@@ -205,8 +205,23 @@ fn phase_outline(phase: &PhaseSpec, at: &At<'_>, faults: &mut Faults) -> PhaseOu
     outline
 }
 
-/// What an activity hands on: what it declares, and for questions to people the answers.
+/// What an activity hands on: what it declares, and for questions to people the answers; lists with `forEach`.
 fn outputs(activity: &ActivitySpec) -> BTreeMap<String, Type> {
+    let mut outputs = own_outputs(activity);
+    if activity.for_each.is_some() {
+        outputs
+            .values_mut()
+            .for_each(|kind| *kind = Type::list(Type::Any));
+        outputs.insert(
+            "items".to_owned(),
+            Type::list(Type::open_object::<String>([])),
+        );
+    }
+    outputs
+}
+
+/// What an activity, or one item of its `forEach`, hands on.
+fn own_outputs(activity: &ActivitySpec) -> BTreeMap<String, Type> {
     let mut outputs = BTreeMap::new();
     if activity.uses == ActivityType::Input.as_str() {
         let fields = activity.with.get("fields").and_then(Value::as_array);
@@ -227,15 +242,6 @@ fn outputs(activity: &ActivitySpec) -> BTreeMap<String, Type> {
             .keys()
             .map(|name| (name.clone(), Type::Any)),
     );
-    if activity.for_each.is_some() {
-        outputs
-            .values_mut()
-            .for_each(|kind| *kind = Type::list(Type::Any));
-        outputs.insert(
-            "items".to_owned(),
-            Type::list(Type::open_object::<String>([])),
-        );
-    }
     outputs
 }
 
@@ -584,6 +590,14 @@ impl<'a> Compiler<'a> {
             ..sight
         };
         let outputs = self.outputs(&activity.outputs, &after, &at.key("outputs"));
+        let own = own_outputs(activity);
+        let with_outputs = Sight {
+            own_outputs: Some(&own),
+            ..after
+        };
+        let deploys = activity.deploys.as_ref();
+        let deploys =
+            deploys.and_then(|deploys| self.deploys(deploys, &with_outputs, &at.key("deploys")));
         self.positive(activity.timeout, &at.key("timeout"));
         if let Some(runbook) = &activity.runbook {
             self.plain(runbook, &at.key("runbook"));
@@ -617,7 +631,79 @@ impl<'a> Compiler<'a> {
             runbook: activity.runbook.clone(),
             for_each,
             max_parallel: activity.max_parallel,
+            deploys,
         }
+    }
+
+    /// What an activity deploys: exactly one of `service` and `application`, and words everywhere.
+    fn deploys(
+        &mut self,
+        written: &DeploysSpec,
+        sight: &Sight<'_>,
+        at: &At<'_>,
+    ) -> Option<PlannedDeployment> {
+        let what = match (&written.service, &written.application) {
+            (Some(service), None) => Some(("service", service)),
+            (None, Some(application)) => Some(("application", application)),
+            (Some(_), Some(_)) => {
+                let message = "`application` is another word for `service`: write one of them";
+                self.faults.field(at, "application", message, None);
+                None
+            }
+            (None, None) => {
+                self.faults
+                    .add(at, "say what is deployed: `service` or `application`");
+                None
+            }
+        };
+        let environment = self.words(&written.environment, true, sight, &at.key("environment"));
+        let mut details = BTreeMap::new();
+        for (name, value, many) in [
+            ("version", &written.version, false),
+            ("commit", &written.commit, false),
+            ("commits", &written.commits, true),
+            ("image", &written.image, false),
+            ("artifact", &written.artifact, false),
+            ("tickets", &written.tickets, true),
+        ] {
+            if let Some(value) = value {
+                details.insert(name, self.words(value, many, sight, &at.key(name)));
+            }
+        }
+        let (name, service) = what?;
+        Some(PlannedDeployment {
+            service: self.words(service, true, sight, &at.key(name)),
+            environment,
+            details,
+        })
+    }
+
+    /// A text or a number, or where `many` are possible a list of them.
+    fn words(
+        &mut self,
+        value: &Value,
+        many: bool,
+        sight: &Sight<'_>,
+        at: &At<'_>,
+    ) -> ValueTemplate {
+        let faults_before = self.faults.count();
+        let (template, kind) = self.value(value, sight, at, &mut BTreeMap::new());
+        let word = |kind: &Type| matches!(kind, Type::Any | Type::String | Type::Number);
+        let fits = match &kind {
+            Type::List(element) => many && word(element),
+            kind => word(kind),
+        };
+        if !fits && self.faults.count() == faults_before {
+            let message = match many {
+                true => "this is a text or a list of texts",
+                false => "this is a text",
+            };
+            self.faults.add(at, message);
+        }
+        if value.as_str().is_some_and(|text| text.trim().is_empty()) {
+            self.faults.add(at, "an empty text names nothing");
+        }
+        template
     }
 
     fn uses(&mut self, written: &str, at: &At<'_>) -> Option<ActivityType> {

@@ -179,6 +179,7 @@ impl Here<'_> {
                 return self.ended_badly(position, number, outcome, cancel);
             }
         };
+        let deployments = self.deployments(position, number, &result, &outputs);
         let outcome = AttemptOutcome::Succeeded { result };
         let finished = Change::AttemptFinished {
             attempt: number,
@@ -189,7 +190,11 @@ impl Here<'_> {
             Some(CancelCause::Abort) => Change::ActivityAborted,
             Some(CancelCause::Timeout) | None => Change::ActivitySucceeded { outputs },
         };
-        vec![self.at(position, finished), self.at(position, end)]
+        [finished, end]
+            .into_iter()
+            .chain(deployments)
+            .map(|change| self.at(position, change))
+            .collect()
     }
 
     fn outputs(&self, position: u32, result: &Value) -> Result<BTreeMap<String, Value>, String> {

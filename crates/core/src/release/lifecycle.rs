@@ -778,6 +778,7 @@ fn globals(
             activity_variables: &none,
             overrides: &none,
             result: None,
+            own_outputs: None,
             attempt: None,
             outcome: None,
         };

@@ -41,6 +41,7 @@ impl<'a> Here<'a> {
             activity_variables: &NONE,
             overrides: activity.map_or(&NONE, |position| &self.state.activity(position).overrides),
             result: None,
+            own_outputs: None,
             attempt: None,
             outcome: None,
         }

@@ -16,14 +16,16 @@ use crate::ids::Owner;
 use crate::plan::ClosingRule;
 use crate::release::state::{Spot, State};
 use crate::release::{
-    Activity, Attempt, Cancel, Group, Item, Life, Note, Pause, Phase, SkipReason, Standing, Task,
-    Vote,
+    Activity, Attempt, Cancel, Deployed, Group, Item, Life, Note, Pause, Phase, SkipReason,
+    Standing, Task, Vote,
 };
 use crate::status::PhaseStatus;
 use crate::uses::tasks::TaskStatus;
 
 /// How many attempts of one activity are kept in memory and rows; the journal keeps all.
 const ATTEMPTS_KEPT_MAX: usize = 200;
+/// How many deployments of one activity are kept in memory and rows; the journal keeps all.
+const DEPLOYMENTS_KEPT_MAX: usize = 100;
 
 impl State {
     /// Takes in one fact about this release.
@@ -562,6 +564,19 @@ impl State {
                 let needs = self.needs(position);
                 self.change(position, |activity| activity.needs = needs);
             }
+            Change::DeploymentRecorded(deployment) => self.change(position, |activity| {
+                let known = &mut activity.deployments;
+                if known.len() == DEPLOYMENTS_KEPT_MAX {
+                    known.remove(0);
+                }
+                known.push(Deployed {
+                    at,
+                    deployment: (**deployment).clone(),
+                });
+            }),
+            Change::DeploymentUnclear { problem, .. } => self.change(position, |activity| {
+                activity.deployment_problem = Some(problem.clone());
+            }),
             Change::LateOutcomeRecorded { .. } | Change::OwnersNotified { .. } => (),
             other => debug_assert!(false, "not a fact about an activity: {other:?}"),
         }
@@ -794,6 +809,8 @@ impl Activity {
             escalated_to: Vec::new(),
             tasks: BTreeMap::new(),
             needs: Vec::new(),
+            deployments: Vec::new(),
+            deployment_problem: None,
         }
     }
 
@@ -803,6 +820,7 @@ impl Activity {
         fresh.item = self.item.take();
         fresh.attempts = std::mem::take(&mut self.attempts);
         fresh.attempts_made = self.attempts_made;
+        fresh.deployments = std::mem::take(&mut self.deployments);
         *self = fresh;
     }
 

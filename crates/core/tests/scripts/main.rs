@@ -1,5 +1,6 @@
 //! The rules of the domain, told as stories.
 
+mod deployments;
 mod failures;
 mod flow;
 mod lifecycle;

@@ -11,6 +11,7 @@
 //! | `when` of an activity | these but no variables of an activity with `forEach`, `success()`, `failure()`, `always()` |
 //! | `with` | all these variables, and `secrets.NAME` where the type acts outside |
 //! | `outputs` of an activity | these without secrets, and `result` |
+//! | `deploys` of an activity | as its `outputs`, and `activity.outputs` |
 //! | `outputs` of the process | all phases |
 
 use std::collections::BTreeMap;
@@ -78,6 +79,8 @@ pub(super) struct Sight<'a> {
     /// `item` exists, but not yet here.
     pub(super) item_later: bool,
     pub(super) result: bool,
+    /// What the activity itself hands on, once it has.
+    pub(super) own_outputs: Option<&'a BTreeMap<String, Type>>,
     pub(super) secrets: Secrets,
     pub(super) outcome: bool,
 }
@@ -192,18 +195,34 @@ impl<'a> Sight<'a> {
             "phase" if self.phase.is_some() => {
                 Some(Type::object([("id", text()), ("name", text())]))
             }
-            "activity" if self.activity.is_some() => Some(Type::object([
-                ("id", text()),
-                ("name", text()),
-                ("path", text()),
-                ("attempt", Type::Any),
-                ("key", Type::Any),
-            ])),
+            "activity" if self.activity.is_some() => Some(self.own()),
             "result" if self.result => Some(Type::Any),
             "item" => self.item.clone(),
             "index" if self.item.is_some() => Some(Type::Number),
             "env" if self.release => Some(Type::open_object::<String>([])),
             name => self.bare(name).cloned(),
+        }
+    }
+
+    /// The type of `activity`; results may hand on more outputs than are declared.
+    fn own(&self) -> Type {
+        let mut fields = BTreeMap::from([
+            ("id".to_owned(), Type::String),
+            ("name".to_owned(), Type::String),
+            ("path".to_owned(), Type::String),
+            ("attempt".to_owned(), Type::Any),
+            ("key".to_owned(), Type::Any),
+        ]);
+        if let Some(outputs) = self.own_outputs {
+            let outputs = Type::Object {
+                fields: outputs.clone(),
+                open: true,
+            };
+            fields.insert("outputs".to_owned(), outputs);
+        }
+        Type::Object {
+            fields,
+            open: false,
         }
     }
 
@@ -222,7 +241,9 @@ impl<'a> Sight<'a> {
                 )
             }
             "item" | "index" => format!("`{root}` is only there in an activity with `forEach`"),
-            "result" => "`result` is only there in the `outputs` of an activity".to_owned(),
+            "result" => {
+                "`result` is only there in the `outputs` and `deploys` of an activity".to_owned()
+            }
             "activity" => "`activity` is only there in an activity".to_owned(),
             "phase" => "`phase` is only there in a phase and its activities".to_owned(),
             "vars" | "release" | "env" => {
