@@ -8,6 +8,7 @@
 pub mod access;
 pub mod account;
 pub mod actions;
+pub mod calendar;
 pub mod command;
 pub mod definition;
 pub mod deployment;

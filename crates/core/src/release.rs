@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::calendar::touch::Touches;
 use crate::command::{Decision, RestartFrom};
 use crate::deployment::Deployment;
 use crate::event::{
@@ -220,6 +221,9 @@ pub struct Release {
     /// Input values with origin, once finalized.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub inputs: BTreeMap<String, InputValue>,
+    /// What it touches, as far as known; ask [`Release::touches`].
+    #[serde(default, skip_serializing_if = "Touches::is_empty")]
+    pub touches: Touches,
     /// Global variables, once started.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, Value>,

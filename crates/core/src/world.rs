@@ -8,6 +8,7 @@ use jiff::tz::TimeZoneDatabase;
 
 use crate::access::{Holder, Permission};
 use crate::account::{ACCOUNT, AccountSpec};
+use crate::calendar::touch::Touches;
 use crate::command::{Actor, Command, Envelope};
 use crate::definition::{Body, Definition};
 use crate::effect::Effect;
@@ -551,6 +552,7 @@ impl World {
         let mut state = State::new(release, None, Vec::new());
         state.dirty.insert(Spot::Release);
         self.releases.insert(id, state);
+        self.note_touches(id, event);
         self.take_marks(id);
     }
 
@@ -594,6 +596,7 @@ impl World {
         let gone = (rows..rows_before).map(|position| EntityKey::Activity(id, position as u32));
         self.touched.extend(gone);
         self.index_predecessors(id, event);
+        self.note_touches(id, event);
         self.take_marks(id);
         if matches!(event.change, Change::ReleaseFinished { .. }) {
             self.tell_the_others(id);
@@ -613,6 +616,14 @@ impl World {
                 }
             }
             _ => (),
+        }
+    }
+
+    /// Keeps what a release touches now.
+    pub(crate) fn keep_touches(&mut self, id: ReleaseId, touches: Touches) {
+        if let Some(state) = self.releases.get_mut(&id) {
+            state.release.touches = touches;
+            self.touched.insert(EntityKey::Release(id));
         }
     }
 
@@ -711,6 +722,7 @@ impl World {
                 self.touched.insert(EntityKey::Resource(key.clone()));
                 self.touched
                     .insert(EntityKey::Revision(key.clone(), *revision));
+                self.note_touches_of_drafts(key);
             }
             Change::ResourceDeleted { key } => {
                 let resource = self
@@ -721,6 +733,7 @@ impl World {
                 resource.updated_at = event.at;
                 resource.updated_by.clone_from(&event.by);
                 self.touched.insert(EntityKey::Resource(key.clone()));
+                self.note_touches_of_drafts(key);
             }
             Change::TokenIssued {
                 token,

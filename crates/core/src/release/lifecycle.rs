@@ -539,7 +539,7 @@ impl World {
         inputs::resolve(&plan.inputs, &plan.rules, &layers).map_err(Rejection::InvalidInput)
     }
 
-    fn input_set_values(
+    pub(crate) fn input_set_values(
         &self,
         set: &Name,
         organization: Option<&Name>,
@@ -723,6 +723,7 @@ impl Release {
             given: created.inputs,
             input_set: created.input_set,
             inputs: BTreeMap::new(),
+            touches: Default::default(),
             variables: BTreeMap::new(),
             created_by: event.by.clone(),
             created_at: event.at,
