@@ -1,3 +1,11 @@
-//! The calendar: what a release touches, when it takes place, and what it collides with (2-execution.md, Calendar).
+//! The calendar: when things recur, what a release touches, when it takes place, and what it collides with
+//! (2-execution.md, Time and Calendar).
+//!
+//! Recurrence counts in civil days; a zone turns a day and a time of day into an instant.
+//! Nothing recurs more often than daily, so that each matching day has one instant and the clocks' changes cannot double it.
 
+pub mod cadence;
+mod dates;
+pub mod recurrence;
+pub mod rule;
 pub mod touch;

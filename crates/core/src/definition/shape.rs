@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde_json::{Map, Value};
 use trainmaster_expr::{Condition, Type};
 
@@ -52,6 +53,7 @@ pub(crate) enum Format {
     Owner,
     Duration,
     Time,
+    Date,
     Instant,
     Condition,
 }
@@ -203,6 +205,7 @@ impl Format {
             "trainmaster-owner" => Some(Format::Owner),
             "trainmaster-duration" => Some(Format::Duration),
             "trainmaster-time" => Some(Format::Time),
+            "trainmaster-date" => Some(Format::Date),
             "trainmaster-condition" => Some(Format::Condition),
             "date-time" => Some(Format::Instant),
             _ => None,
@@ -217,6 +220,13 @@ impl Format {
             Format::Owner => whole(text.parse::<Owner>().err()?.to_string()),
             Format::Duration => whole(text.parse::<Duration>().err()?.to_string()),
             Format::Time => whole(time_of_day::parse(text).err()?),
+            Format::Date => {
+                if text.len() == 10 && text.parse::<Date>().is_ok() {
+                    return None;
+                }
+                let text = shortened(text);
+                whole(format!("`{text}` is not a day such as `2026-12-24`"))
+            }
             Format::Instant => {
                 text.parse::<Timestamp>().err()?;
                 let text = shortened(text);
@@ -497,6 +507,7 @@ fn words(shape: &Shape) -> String {
             Some(Format::Owner) => "`user:NAME`, `team:NAME` or `role:NAME`".into(),
             Some(Format::Duration) => "a duration such as `30m`".into(),
             Some(Format::Time) => "a quoted time of day such as `\"09:00\"`".into(),
+            Some(Format::Date) => "a day such as `2026-12-24`".into(),
             Some(Format::Instant) => "an instant such as `2026-12-24T12:00:00Z`".into(),
             Some(Format::Condition) => "a condition".into(),
         },
