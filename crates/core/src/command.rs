@@ -347,6 +347,23 @@ pub struct ReleaseChanges {
 }
 
 impl Command {
+    /// Its name in the audit trail: what was asked, as an imperative.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Command::ApplyResource { .. } => "ApplyResource",
+            Command::DeleteResource { .. } => "DeleteResource",
+            Command::IssueToken(_) => "IssueToken",
+            Command::RevokeToken { .. } => "RevokeToken",
+            Command::CreateRelease(_) => "CreateRelease",
+            Command::EditRelease { .. } => "EditRelease",
+            Command::Release { action, .. } => action.name(),
+            Command::Activity { action, .. } => action.name(),
+            Command::ReportHandle { .. } => "ReportHandle",
+            Command::FinishAttempt { .. } => "FinishAttempt",
+            Command::QuarantineRelease { .. } => "QuarantineRelease",
+        }
+    }
+
     /// The release that the command is about, which must be in memory before it is judged.
     pub fn release(&self) -> Option<ReleaseId> {
         match self {
@@ -376,5 +393,42 @@ impl Command {
             .into_iter()
             .chain(named.iter().copied())
             .collect()
+    }
+}
+
+impl ReleaseCommand {
+    /// Its name in the audit trail.
+    fn name(&self) -> &'static str {
+        match self {
+            ReleaseCommand::Finalize => "FinalizeRelease",
+            ReleaseCommand::Activate { .. } => "ActivateRelease",
+            ReleaseCommand::PreExecute { .. } => "PreExecuteRelease",
+            ReleaseCommand::Cancel { .. } => "CancelRelease",
+            ReleaseCommand::Pause { .. } => "PauseRelease",
+            ReleaseCommand::Resume => "ResumeRelease",
+            ReleaseCommand::Abort { .. } => "AbortRelease",
+            ReleaseCommand::Restart { .. } => "RestartRelease",
+            ReleaseCommand::Archive => "ArchiveRelease",
+            ReleaseCommand::Delete => "DeleteRelease",
+            ReleaseCommand::AddNote { .. } => "AddNote",
+            ReleaseCommand::Release { .. } => "UnquarantineRelease",
+        }
+    }
+}
+
+impl ActivityCommand {
+    /// Its name in the audit trail.
+    fn name(&self) -> &'static str {
+        match self {
+            ActivityCommand::Retry { .. } => "RetryActivity",
+            ActivityCommand::Ignore { .. } => "IgnoreActivity",
+            ActivityCommand::Fail { .. } => "FailActivity",
+            ActivityCommand::Decide { decision, .. } => match decision {
+                Decision::Approve => "ApproveActivity",
+                Decision::Reject => "RejectActivity",
+            },
+            ActivityCommand::Submit { .. } => "SubmitInput",
+            ActivityCommand::UpdateTask { .. } => "UpdateTask",
+        }
     }
 }

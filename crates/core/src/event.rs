@@ -89,6 +89,16 @@ pub enum Change {
         /// Which.
         token: TokenId,
     },
+    /// Somebody asked for something without the right to it; nothing else happened.
+    OperationDenied {
+        /// What was asked, as the name of the command: `AbortRelease`.
+        operation: String,
+        /// What it was about: a release, a definition, a token; empty where it was about nothing that exists.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        target: String,
+        /// Why it was refused.
+        why: String,
+    },
     /// A draft was made.
     ReleaseCreated(Box<ReleaseCreated>),
     /// A release was changed.
@@ -493,6 +503,9 @@ pub struct ReleaseEdited {
     /// New predecessors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Vec<ReleaseId>>,
+    /// The same fields as they were before; for those who read the journal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Box<ReleaseEdited>>,
 }
 
 /// How a release was started.

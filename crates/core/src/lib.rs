@@ -11,6 +11,7 @@ pub mod actions;
 pub mod calendar;
 pub mod command;
 pub mod definition;
+mod denial;
 pub mod deployment;
 pub mod duration;
 pub mod effect;
@@ -35,6 +36,7 @@ pub mod waiting;
 mod world;
 
 pub use command::{Actor, Command, Envelope};
+pub use denial::object;
 pub use effect::{Effect, Outcome};
 pub use event::{Change, Event};
 pub use rejection::Rejection;

@@ -11,6 +11,7 @@ use crate::account::{ACCOUNT, AccountSpec};
 use crate::calendar::touch::Touches;
 use crate::command::{Actor, Command, Envelope};
 use crate::definition::{Body, Definition};
+use crate::denial::Denials;
 use crate::effect::Effect;
 use crate::entity::{Entity, EntityKey, EntityRef, Meta, Resource, Revision};
 use crate::event::{Change, Event, Work};
@@ -45,6 +46,7 @@ pub struct World {
     lacking: BTreeSet<ReleaseId>,
     /// Releases deleted since this world was made: their rows may still be read, and must not come back.
     deleted: BTreeSet<ReleaseId>,
+    pub(crate) denials: Denials,
 }
 
 /// A revision with what it compiles into.
@@ -79,6 +81,7 @@ impl World {
             settling: None,
             lacking: BTreeSet::new(),
             deleted: BTreeSet::new(),
+            denials: Denials::default(),
         }
     }
 
@@ -773,6 +776,7 @@ impl World {
                 holder.revoked = true;
                 self.touched.insert(EntityKey::Token(*token));
             }
+            Change::OperationDenied { .. } => self.denials.count(&event.by, event.at),
             other => debug_assert!(false, "not a fact about definitions: {other:?}"),
         }
     }

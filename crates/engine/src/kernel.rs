@@ -166,7 +166,14 @@ impl Kernel {
         answer: impl FnOnce(&World, &[Event]) -> String,
     ) -> Result<Accepted, Refused> {
         let decided = guarded(|| self.world.decide(envelope));
-        let mut events = decided.map_err(blame(envelope.command.release()))??;
+        let decided = decided.map_err(blame(envelope.command.release()))?;
+        let mut events = match decided {
+            Ok(events) => events,
+            Err(rejection) => {
+                self.write_down(envelope, &rejection)?;
+                return Err(rejection.into());
+            }
+        };
         for event in &events {
             self.apply(event)?;
         }
@@ -180,6 +187,16 @@ impl Kernel {
             position: self.head.position,
             body,
         })
+    }
+
+    /// Writes a refusal down where the audit trail wants it; the next batch carries it.
+    fn write_down(&mut self, envelope: &Envelope, rejection: &Rejection) -> Result<(), Poisoned> {
+        let Some(denial) = self.world.denial(envelope, rejection) else {
+            return Ok(());
+        };
+        self.apply(&denial)?;
+        self.take_in(&[denial]);
+        Ok(())
     }
 
     /// Carries out what time has made due; answers how many events that made.

@@ -4,6 +4,7 @@
 //! a [`ports::Store`]: commands queue up, each is judged against the newest world, and one transaction makes
 //! durable what has gathered since the last one. Nothing leaves before that: no reply, no event, no effect.
 
+pub mod checkpoint;
 pub mod clock;
 mod columns;
 #[cfg(any(test, feature = "contract"))]

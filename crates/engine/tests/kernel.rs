@@ -3,10 +3,11 @@
 use jiff::tz::TimeZoneDatabase;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use trainmaster_core::command::{NewRelease, ReleaseCommand};
+use trainmaster_core::access::Role;
+use trainmaster_core::command::{NewRelease, NewToken, ReleaseCommand};
 use trainmaster_core::entity::Entity;
-use trainmaster_core::ids::ReleaseId;
-use trainmaster_core::{Actor, Command, Envelope, Outcome, definition};
+use trainmaster_core::ids::{ReleaseId, TokenId};
+use trainmaster_core::{Actor, Change, Command, Envelope, Event, Outcome, definition};
 use trainmaster_engine::journal::Verifier;
 use trainmaster_engine::kernel::{Accepted, Cause, Kernel, Refused};
 use trainmaster_engine::memory::MemoryStore;
@@ -383,4 +384,102 @@ async fn a_panic_is_laid_at_the_door_of_its_release() {
     };
     assert_eq!(poisoned.release, Some(ReleaseId(2)));
     assert!(!poisoned.reason.is_empty());
+}
+
+/// A token of somebody who may only look.
+fn viewer(kernel: &mut Kernel) -> TokenId {
+    let token = NewToken {
+        digest: "ab".repeat(32),
+        user: "vera".parse().expect("a name"),
+        teams: Vec::new(),
+        roles: vec![Role::Viewer],
+        organization: None,
+        expires_at: Some(morning() + SignedDuration::from_hours(24)),
+        description: "looks".to_owned(),
+    };
+    submit(kernel, Command::IssueToken(token)).expect("a token is issued");
+    TokenId(1)
+}
+
+fn events(kernel: &mut Kernel) -> Vec<Event> {
+    let batch = kernel.take_batch().expect("rows are written");
+    let read = |record: &std::sync::Arc<trainmaster_engine::journal::Record>| {
+        record.event().expect("an event")
+    };
+    batch.records.iter().map(read).collect()
+}
+
+#[tokio::test]
+async fn a_refusal_for_want_of_a_right_is_written_down_and_changes_nothing() {
+    let (mut kernel, _) = started();
+    let token = viewer(&mut kernel);
+    events(&mut kernel);
+    let ask = |kernel: &mut Kernel, at: Timestamp, command: Command| {
+        let envelope = Envelope {
+            at,
+            actor: Actor::Token(token),
+            command,
+        };
+        kernel.submit(&envelope, |_, _| String::new())
+    };
+    let abort = || Command::Release {
+        release: ReleaseId(1),
+        action: ReleaseCommand::Abort {
+            reason: "because".to_owned(),
+        },
+    };
+    assert!(matches!(
+        ask(&mut kernel, morning(), abort()),
+        Err(Refused::Rejected(_))
+    ));
+    let batch = kernel.take_batch().expect("rows are written");
+    assert!(
+        rows(&batch).is_empty(),
+        "nothing but the journal is written"
+    );
+    let event = batch.records[0].event().expect("an event");
+    assert_eq!(event.by, "user:vera");
+    let Change::OperationDenied {
+        operation,
+        target,
+        why,
+    } = event.change
+    else {
+        panic!("a refusal")
+    };
+    assert_eq!(
+        (operation.as_str(), target.as_str()),
+        ("AbortRelease", "release/rel-00000001")
+    );
+    assert!(why.contains("release:abort"), "{why}");
+    // What does not exist is no attempt at more than one may do.
+    let nobody = Command::Release {
+        release: ReleaseId(99),
+        action: ReleaseCommand::Resume,
+    };
+    ask(&mut kernel, morning(), nobody).expect_err("refused");
+    assert!(events(&mut kernel).is_empty());
+}
+
+#[tokio::test]
+async fn many_refusals_of_one_person_do_not_fill_the_journal() {
+    let (mut kernel, _) = started();
+    let token = viewer(&mut kernel);
+    events(&mut kernel);
+    let mut written = |at: Timestamp| {
+        for _ in 0..100 {
+            let envelope = Envelope {
+                at,
+                actor: Actor::Token(token),
+                command: create(),
+            };
+            kernel
+                .submit(&envelope, |_, _| String::new())
+                .expect_err("refused");
+        }
+        events(&mut kernel).len()
+    };
+    assert_eq!(written(morning()), 20);
+    assert_eq!(written(morning()), 0);
+    assert_eq!(written(morning() + SignedDuration::from_mins(1)), 20);
 }

@@ -178,10 +178,11 @@ impl World {
             changes.expected_end_at.unwrap_or(release.expected_end_at),
         );
         problems.done()?;
-        let edit = edited(changes, process);
+        let mut edit = edited(changes, process);
         if edit == ReleaseEdited::default() {
             return Ok(Vec::new());
         }
+        edit.before = Some(Box::new(as_it_was(release, &edit)));
         Ok(vec![asker.about(id, Change::ReleaseEdited(Box::new(edit)))])
     }
 
@@ -877,6 +878,60 @@ fn edited(changes: &ReleaseChanges, process: Option<ResourceKey>) -> ReleaseEdit
         inputs: changes.inputs,
         input_set: changes.input_set.map(|set| set.into_iter().collect()),
         after: changes.after,
+        before: None,
+    }
+}
+
+/// The fields that an edit changes, as they are before it.
+fn as_it_was(release: &Release, edit: &ReleaseEdited) -> ReleaseEdited {
+    fn was<A, B>(change: &Option<A>, before: impl FnOnce() -> B) -> Option<B> {
+        change.as_ref().map(|_| before())
+    }
+    let ReleaseEdited {
+        name,
+        description,
+        version,
+        release_type,
+        labels,
+        links,
+        manager,
+        owners,
+        stakeholders,
+        start_at,
+        expected_end_at,
+        start_mode,
+        zone,
+        process,
+        revision,
+        inputs,
+        input_set,
+        after,
+        before: _,
+    } = edit;
+    ReleaseEdited {
+        name: was(name, || release.name.clone()),
+        description: was(description, || release.description.clone()),
+        version: was(version, || {
+            release.software_version.clone().unwrap_or_default()
+        }),
+        release_type: was(release_type, || release.release_type),
+        labels: was(labels, || release.labels.clone()),
+        links: was(links, || release.links.clone()),
+        manager: was(manager, || release.manager.iter().cloned().collect()),
+        owners: was(owners, || release.owners.clone()),
+        stakeholders: was(stakeholders, || release.stakeholders.clone()),
+        start_at: was(start_at, || release.start_at.into_iter().collect()),
+        expected_end_at: was(expected_end_at, || {
+            release.expected_end_at.into_iter().collect()
+        }),
+        start_mode: was(start_mode, || release.start_mode),
+        zone: was(zone, || release.zone.clone()),
+        process: was(process, || release.process.clone()),
+        revision: was(revision, || release.asked_revision.unwrap_or_default()),
+        inputs: was(inputs, || release.given.clone()),
+        input_set: was(input_set, || release.input_set.iter().cloned().collect()),
+        after: was(after, || release.after.keys().copied().collect()),
+        before: None,
     }
 }
 

@@ -152,6 +152,7 @@ impl State {
             inputs,
             input_set,
             after,
+            before: _,
         } = edit.clone();
         let release = &mut self.release;
         release.version += 1;
