@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use crate::definition::Definition;
 use crate::effect::Outcome;
-use crate::ids::{ActivityPath, AttemptId, Name, Owner, ReleaseId, ResourceKey, TokenId};
+use crate::ids::{
+    ActivityPath, AttemptId, Name, Owner, ReleaseId, ResourceKey, SecretName, TokenId,
+};
 use crate::release::{Link, ReleaseDescription, ReleaseType, StartMode};
 use crate::uses::tasks::TaskStatus;
 
@@ -54,6 +56,33 @@ pub enum Command {
     RevokeToken {
         /// Which.
         token: TokenId,
+    },
+    /// A secret gets the value that lies sealed in a row; the value itself never comes near.
+    SetSecret {
+        /// Where it holds; none is the account level.
+        organization: Option<Name>,
+        /// Its name.
+        name: SecretName,
+        /// Which value, counted from one.
+        version: u32,
+        /// The sealed row.
+        row: String,
+    },
+    /// Forget a secret.
+    DeleteSecret {
+        /// Where it holds.
+        organization: Option<Name>,
+        /// Its name.
+        name: SecretName,
+    },
+    /// The dispatcher turns a channel of a notification rule off.
+    DisableOutlet {
+        /// The rule.
+        rule: ResourceKey,
+        /// Which of its channels, from zero.
+        channel: u32,
+        /// Why.
+        reason: String,
     },
     /// Make a draft, and with `start` activate it at once.
     CreateRelease(Box<NewRelease>),
@@ -378,6 +407,9 @@ impl Command {
             | Command::DeleteResource { .. }
             | Command::IssueToken(_)
             | Command::RevokeToken { .. }
+            | Command::SetSecret { .. }
+            | Command::DeleteSecret { .. }
+            | Command::DisableOutlet { .. }
             | Command::CreateRelease(_) => None,
         }
     }

@@ -13,7 +13,10 @@ use crate::access::Role;
 use crate::command::{Decision, RestartFrom};
 use crate::deployment::Deployment;
 use crate::effect::Outcome;
-use crate::ids::{ActivityPath, EffectKey, Name, Owner, ReleaseId, ResourceKey, TokenId};
+use crate::ids::{
+    ActivityPath, EffectKey, Name, Owner, ReleaseId, ResourceKey, SecretName, TokenId,
+};
+use crate::notice::{Need, NoticeKind};
 use crate::release::{InputValue, Link, ReleaseDescription, ReleaseType, SkipReason, StartMode};
 use crate::status::{PhaseStatus, ReleaseStatus};
 use crate::uses::approval::ApprovalConfig;
@@ -359,12 +362,59 @@ pub enum Change {
         /// What went wrong.
         problem: String,
     },
-    /// People were told that they are needed.
+    /// Nobody answered a question, a checklist or an open decision for too long: others may as well.
+    HoldEscalated {
+        /// Who may answer as well; empty where they are only told.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        to: Vec<Owner>,
+    },
+    /// People were told that they are needed, or that something happened.
     OwnersNotified {
         /// Who.
         owners: Vec<Owner>,
         /// What they are told.
         message: String,
+        /// What it is about; none in what older versions wrote.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kind: Option<NoticeKind>,
+        /// What they are needed for, where they are.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        need: Option<Need>,
+        /// The phase, where it is about one as a whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        phase: Option<Name>,
+        /// Whether something stands still until somebody acts.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        urgent: bool,
+    },
+    /// The value of a secret was written; the event knows which, never what.
+    SecretSet {
+        /// Where it holds; none is the account level.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        organization: Option<Name>,
+        /// Its name.
+        name: SecretName,
+        /// Which value, counted from one.
+        version: u32,
+        /// The sealed row that holds the value.
+        row: String,
+    },
+    /// A secret was removed.
+    SecretDeleted {
+        /// Where it held.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        organization: Option<Name>,
+        /// Its name.
+        name: SecretName,
+    },
+    /// A channel of a notification rule was turned off: it failed for too long, or its receiver is gone.
+    OutletDisabled {
+        /// The rule.
+        rule: ResourceKey,
+        /// Which of its channels, from zero.
+        channel: u32,
+        /// Why.
+        reason: String,
     },
 }
 

@@ -121,6 +121,52 @@ impl From<Name> for String {
     }
 }
 
+/// The name of a secret as `${secrets.NAME}` says it: letters, digits, `_` and `-`, 1 to 63 characters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SecretName(Arc<str>);
+
+impl SecretName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SecretName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for SecretName {
+    type Err = InvalidName;
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let letter = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+        if (1..=63).contains(&text.len()) && text.bytes().all(letter) {
+            Ok(SecretName(text.into()))
+        } else {
+            Err(invalid(
+                text,
+                "the name of a secret: 1 to 63 letters, digits, `_` and `-`",
+            ))
+        }
+    }
+}
+
+impl TryFrom<String> for SecretName {
+    type Error = InvalidName;
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        text.parse()
+    }
+}
+
+impl From<SecretName> for String {
+    fn from(name: SecretName) -> String {
+        name.0.as_ref().to_owned()
+    }
+}
+
 /// Where an activity stands in its release: `build/compile`, or `deploy/rollout[2]` for one item of a `forEach`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -43,6 +43,8 @@ pub struct Plan {
     pub allow_partial_success: bool,
     /// How long a failed activity waits for a decision before it is given up; none waits for ever.
     pub decision_deadline: Option<SignedDuration>,
+    /// When people who do not answer are reminded, and when others are told.
+    pub holds: Holds,
     /// Phases in the order of the definition.
     pub phases: Vec<PlannedPhase>,
     /// Activities, phase by phase; within a phase its gates come first.
@@ -51,6 +53,24 @@ pub struct Plan {
     pub paths: BTreeMap<ActivityPath, ActivityIndex>,
     /// SHA-256 of the definition's canonical text, in hexadecimal.
     pub digest: String,
+}
+
+/// When people who do not answer are reminded, and when others are told (checklist R-126).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holds {
+    /// How long until they are reminded, and then again and again.
+    pub remind: SignedDuration,
+    /// How long until others are told.
+    pub escalate_after: SignedDuration,
+    /// Who those others are; empty means the release manager.
+    pub escalate_to: Vec<Owner>,
+}
+
+impl Holds {
+    /// How long people have before they are reminded, where the process says nothing.
+    pub const REMIND: SignedDuration = SignedDuration::from_hours(24);
+    /// How long they have before others are told, where the process says nothing.
+    pub const ESCALATE_AFTER: SignedDuration = SignedDuration::from_hours(48);
 }
 
 /// A condition over the inputs with the message shown when it does not hold.

@@ -36,8 +36,29 @@ pub struct ProcessSpec {
     /// How long a failed activity waits for a decision before it is given up; without it, for ever.
     #[serde(default)]
     pub decision_deadline: Option<Duration>,
+    /// When people who do not answer are reminded, and when others are told.
+    #[serde(default)]
+    pub holds: HoldsSpec,
     /// The phases, 1 to 500.
     pub phases: Vec<PhaseSpec>,
+}
+
+/// What happens while a question, a checklist or a failure waits for people (checklist R-126).
+///
+/// It holds for approvals that have neither a deadline nor a reminder of their own; those are never decided by
+/// others than the approvers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HoldsSpec {
+    /// How long until they are reminded, and then again and again, ten times at most; a day if absent.
+    #[serde(default)]
+    pub remind: Option<Duration>,
+    /// How long until others are told and may answer as well; two days if absent.
+    #[serde(default)]
+    pub escalate_after: Option<Duration>,
+    /// Who those others are; the release manager if absent.
+    #[serde(default)]
+    pub escalate_to: Vec<Owner>,
 }
 
 /// A condition that the inputs must meet together.

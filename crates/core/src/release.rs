@@ -304,6 +304,12 @@ pub struct Release {
     /// How many activities stand where, items included.
     #[serde(default)]
     pub counters: Counters,
+    /// Whether people were told that its expected end has passed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overdue: bool,
+    /// Whether people were told that its start time has passed and somebody has to start it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub start_missed: bool,
 }
 
 /// Where a release's life stands; Running and OnHold are told apart by its counters.
@@ -422,6 +428,13 @@ pub struct Phase {
     /// How many of its activities need a person (items counted).
     #[serde(default)]
     pub needs_input: u32,
+    /// Whether its owners were told that it is their turn.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub announced: bool,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// An activity as it stands: one of the plan, or one item of a `forEach`.
@@ -480,6 +493,12 @@ pub struct Activity {
     /// Whether the people asked have been reminded.
     #[serde(default)]
     pub reminded: bool,
+    /// How often they have been reminded of what it holds for now.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reminders: u32,
+    /// Whether others have been told that nobody answers.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub escalated: bool,
     /// Whether the deadline of its approval has passed.
     #[serde(default)]
     pub overdue: bool,

@@ -16,6 +16,7 @@ use crate::effect::Effect;
 use crate::entity::{Entity, EntityKey, EntityRef, Meta, Resource, Revision};
 use crate::event::{Change, Event, Work};
 use crate::ids::{ActivityPath, AttemptId, Name, ReleaseId, ResourceKey, ResourceKind, TokenId};
+use crate::outlets::{decide_delete_secret, decide_disable_outlet, decide_set_secret};
 use crate::plan::Plan;
 use crate::rejection::Rejection;
 use crate::release::state::{Spot, State};
@@ -301,6 +302,20 @@ impl World {
             }
             Command::IssueToken(token) => self.decide_issue(&asker, token),
             Command::RevokeToken { token } => self.decide_revoke(&asker, *token),
+            Command::SetSecret {
+                organization,
+                name,
+                version,
+                row,
+            } => decide_set_secret(&asker, organization.as_ref(), name, *version, row),
+            Command::DeleteSecret { organization, name } => {
+                decide_delete_secret(&asker, organization.as_ref(), name)
+            }
+            Command::DisableOutlet {
+                rule,
+                channel,
+                reason,
+            } => decide_disable_outlet(&asker, rule, *channel, reason),
             Command::CreateRelease(new) => self.decide_create(&asker, new),
             Command::EditRelease {
                 release,
@@ -777,6 +792,10 @@ impl World {
                 self.touched.insert(EntityKey::Token(*token));
             }
             Change::OperationDenied { .. } => self.denials.count(&event.by, event.at),
+            // What secrets and outlets are worth is kept by the store, from these very facts.
+            Change::SecretSet { .. }
+            | Change::SecretDeleted { .. }
+            | Change::OutletDisabled { .. } => (),
             other => debug_assert!(false, "not a fact about definitions: {other:?}"),
         }
     }

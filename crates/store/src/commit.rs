@@ -429,7 +429,12 @@ impl Told {
         let event = record
             .event()
             .map_err(|error| unreadable(format_args!("event {}", record.position), &error))?;
-        let (Change::OwnersNotified { owners, message }, Some(release)) =
+        let (
+            Change::OwnersNotified {
+                owners, message, ..
+            },
+            Some(release),
+        ) =
             (event.change, event.release)
         else {
             return Ok(());

@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 /// Fields that come first, in this order; all others follow by name.
-const ORDER: [&str; 41] = [
+const ORDER: [&str; 42] = [
     "apiVersion",
     "kind",
     "metadata",
@@ -24,6 +24,7 @@ const ORDER: [&str; 41] = [
     "values",
     "allowPartialSuccess",
     "decisionDeadline",
+    "holds",
     "dependsOn",
     "when",
     "owners",

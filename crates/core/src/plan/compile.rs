@@ -8,7 +8,7 @@ use serde_json::Value;
 use trainmaster_expr::{Condition, Error, Template, Type};
 
 use super::{
-    Closing, InputRule, Plan, PlannedActivity, PlannedDeployment, PlannedPhase, RetryPolicy,
+    Closing, Holds, InputRule, Plan, PlannedActivity, PlannedDeployment, PlannedPhase, RetryPolicy,
     ValueTemplate, secret_places,
 };
 use crate::definition::Problem;
@@ -16,7 +16,7 @@ use crate::definition::fault::{At, Fault, Faults, closest, one_of, shortened};
 use crate::duration::Duration;
 use crate::ids::ActivityPath;
 use crate::inputs::{InputDeclaration, name_refusal};
-use crate::process::{ActivitySpec, DeploysSpec, PhaseSpec, ProcessSpec, RetrySpec};
+use crate::process::{ActivitySpec, DeploysSpec, HoldsSpec, PhaseSpec, ProcessSpec, RetrySpec};
 use crate::uses::ActivityType;
 
 mod order;
@@ -421,6 +421,7 @@ impl<'a> Compiler<'a> {
         let (variables, globals) =
             self.variables(&spec.variables, &everywhere, &at.key("variables"));
         self.positive(spec.decision_deadline, &at.key("decisionDeadline"));
+        let holds = self.holds(&spec.holds, &at.key("holds"));
         let mut plan = Plan {
             inputs: spec.inputs.clone(),
             rules,
@@ -428,6 +429,7 @@ impl<'a> Compiler<'a> {
             outputs: BTreeMap::new(),
             allow_partial_success: spec.allow_partial_success,
             decision_deadline: spec.decision_deadline.map(Duration::get),
+            holds,
             phases: Vec::new(),
             activities: Vec::new(),
             paths: BTreeMap::new(),
@@ -1056,6 +1058,18 @@ impl<'a> Compiler<'a> {
     fn positive(&mut self, length: Option<Duration>, at: &At<'_>) {
         if length.is_some_and(Duration::is_zero) {
             self.faults.add(at, "must be longer than no time at all");
+        }
+    }
+
+    fn holds(&mut self, spec: &HoldsSpec, at: &At<'_>) -> Holds {
+        self.positive(spec.remind, &at.key("remind"));
+        self.positive(spec.escalate_after, &at.key("escalateAfter"));
+        Holds {
+            remind: spec.remind.map_or(Holds::REMIND, Duration::get),
+            escalate_after: spec
+                .escalate_after
+                .map_or(Holds::ESCALATE_AFTER, Duration::get),
+            escalate_to: spec.escalate_to.clone(),
         }
     }
 

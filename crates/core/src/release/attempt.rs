@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::effect::Outcome;
 use crate::event::{AttemptOutcome, CancelCause, Change, Event};
 use crate::ids::{ActivityPath, AttemptId, ReleaseId};
+use crate::notice::{Need, NoticeKind};
 use crate::plan::{OnFailure, OnUnknown, RetryPolicy};
 use crate::rejection::Rejection;
 use crate::release::flow::Here;
@@ -319,7 +320,12 @@ impl Here<'_> {
         };
         vec![
             self.at(position, Change::DecisionNeeded { unknown, deadline }),
-            self.notice(position, self.state.owners(position), what),
+            self.notice(
+                position,
+                (NoticeKind::Failure, Need::Decision),
+                self.state.owners(position),
+                what,
+            ),
         ]
     }
 

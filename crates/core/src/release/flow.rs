@@ -10,7 +10,8 @@ use serde_json::Value;
 use trainmaster_expr::{Condition, Outcome};
 
 use crate::event::{AttemptOutcome, CancelCause, Change, Event, StartTrigger, Work};
-use crate::ids::{Owner, ReleaseId};
+use crate::ids::{Name, Owner, ReleaseId};
+use crate::notice::NoticeKind;
 use crate::plan::ValueTemplate;
 use crate::release::state::{Spot, State};
 use crate::release::{Attempt, Life, Release, SkipReason, Standing, StartMode};
@@ -92,7 +93,7 @@ impl<'a> Here<'a> {
         let due = release.start_mode == StartMode::Auto
             && release.start_at.is_some_and(|at| at <= self.now);
         if !due {
-            return Vec::new();
+            return self.lateness();
         }
         let trigger = if release.run > 0 {
             StartTrigger::Restarted
@@ -116,7 +117,7 @@ impl<'a> Here<'a> {
             return facts.map(|change| self.about(change)).collect();
         }
         if release.after.values().any(|satisfied| !satisfied) {
-            return Vec::new();
+            return self.lateness();
         }
         let trigger = release.trigger.clone().unwrap_or(StartTrigger::Scheduled);
         self.begin_release(trigger)
@@ -126,7 +127,7 @@ impl<'a> Here<'a> {
     fn begin_release(&self, trigger: StartTrigger) -> Vec<Event> {
         let inputs = self.release().inputs.clone();
         match self.world.beginning(self.state, inputs, trigger, self.now) {
-            Ok(change) => vec![self.about(change)],
+            Ok(changes) => changes.map(|change| self.about(change)).collect(),
             Err(rejection) => {
                 let text = format!("could not start: {rejection}");
                 let status = ReleaseStatus::Failed;
@@ -134,7 +135,9 @@ impl<'a> Here<'a> {
                     status,
                     outputs: BTreeMap::new(),
                 };
-                vec![self.about(Change::NoteAdded { text }), self.about(finished)]
+                let mut facts = vec![self.about(Change::NoteAdded { text }), self.about(finished)];
+                facts.extend(self.end_notice("could not start"));
+                facts
             }
         }
     }
@@ -142,7 +145,7 @@ impl<'a> Here<'a> {
     fn finishing(&self) -> Vec<Event> {
         let phases = &self.release().phases;
         if phases.iter().any(|phase| !phase.status.is_terminal()) {
-            return Vec::new();
+            return self.lateness();
         }
         let status = match self.state.release_roll_up() {
             RollUp::Success | RollUp::Skipped => ReleaseStatus::Success,
@@ -153,17 +156,67 @@ impl<'a> Here<'a> {
             status,
             outputs: self.release_outputs(),
         })];
+        facts.extend(self.end_notice(&format!("ended: {}", status.as_str())));
+        facts
+    }
+
+    /// Managers and stakeholders are told how it ended; those of a child hear it from its parent.
+    fn end_notice(&self, how: &str) -> Option<Event> {
+        if self.release().parent.is_some() {
+            return None;
+        }
+        Some(self.tell_those_who_answer(NoticeKind::Ended, how))
+    }
+
+    fn tell_those_who_answer(&self, kind: NoticeKind, what: &str) -> Event {
+        let release = self.release();
         let owners = self
             .state
             .managers()
             .into_iter()
-            .chain(self.release().stakeholders.iter().cloned());
-        let message = format!("{} ended: {}", self.release().name, status.as_str());
-        facts.push(self.about(Change::OwnersNotified {
-            owners: distinct(owners),
-            message,
-        }));
+            .chain(release.stakeholders.iter().cloned());
+        let message = format!("{} {what}", release.name);
+        self.about(notice(kind, distinct(owners), message))
+    }
+
+    /// A start or an end that was planned has passed: told once (2-execution.md, Time).
+    fn lateness(&self) -> Vec<Event> {
+        let release = self.release();
+        let mut facts = Vec::new();
+        let by_hand = release.life == Life::Scheduled && release.start_mode == StartMode::Manual;
+        if by_hand && !release.start_missed && self.is_past(release.start_at) {
+            let what = "was to start by now; start it, or give it another time";
+            facts.push(self.tell_those_who_answer(NoticeKind::StartMissed, what));
+        }
+        if !release.overdue && self.is_past(release.expected_end_at) {
+            let what = "is overdue: it was expected to end by now";
+            facts.push(self.tell_those_who_answer(NoticeKind::Overdue, what));
+        }
         facts
+    }
+
+    /// The owners of the next phase are told once that it is their turn (checklist R-012).
+    ///
+    /// Those of the first phases have been told with the start.
+    fn handover(&self, index: usize, starts: bool) -> Option<Event> {
+        let release = self.release();
+        let phase = &release.phases[index];
+        let planned = self.state.planned_phase(index);
+        let opened_later = phase.window.opens_at > release.started_at;
+        let first = planned.depends_on.is_empty() && !(starts && opened_later);
+        if phase.announced || first {
+            return None;
+        }
+        let owners = distinct(self.state.people_of_phase(index));
+        if owners.is_empty() {
+            return None;
+        }
+        let what = match phase.window.opens_at.filter(|_| !starts) {
+            Some(at) => format!("is next and opens at {at}"),
+            None => "is yours now".to_owned(),
+        };
+        let message = format!("{}: phase {} {what}", release.name, phase.id);
+        Some(self.about(notice_of_phase(&phase.id, owners, message)))
     }
 
     fn release_outputs(&self) -> BTreeMap<String, Value> {
@@ -183,19 +236,11 @@ impl<'a> Here<'a> {
             return Vec::new();
         }
         let (status, outputs) = (ReleaseStatus::Aborted, BTreeMap::new());
-        let owners = self
-            .state
-            .managers()
+        let finished = self.about(Change::ReleaseFinished { status, outputs });
+        [finished]
             .into_iter()
-            .chain(self.release().stakeholders.iter().cloned());
-        let message = format!("{} was aborted", self.release().name);
-        vec![
-            self.about(Change::ReleaseFinished { status, outputs }),
-            self.about(Change::OwnersNotified {
-                owners: distinct(owners),
-                message,
-            }),
-        ]
+            .chain(self.end_notice("was aborted"))
+            .collect()
     }
 
     /// One activity of a release that is being aborted.
@@ -351,7 +396,7 @@ impl<'a> Here<'a> {
             .opens_at
             .is_some_and(|opens_at| opens_at > self.now)
         {
-            return Vec::new();
+            return self.handover(index, false).into_iter().collect();
         }
         let outcome = Some(Outcome {
             success: !bad,
@@ -379,10 +424,16 @@ impl<'a> Here<'a> {
             ];
         }
         match self.variables(index, None) {
-            Ok(variables) => vec![self.about(Change::PhaseStarted {
-                phase: phase.id.clone(),
-                variables,
-            })],
+            Ok(variables) => {
+                let started = self.about(Change::PhaseStarted {
+                    phase: phase.id.clone(),
+                    variables,
+                });
+                [started]
+                    .into_iter()
+                    .chain(self.handover(index, true))
+                    .collect()
+            }
             Err(error) => invalid(error),
         }
     }
@@ -471,6 +522,7 @@ impl<'a> Here<'a> {
                 let reason = "nobody decided in time".to_owned();
                 vec![self.at(position, Change::ActivityFailed { reason })]
             }
+            Standing::Undecided { .. } => self.hold_timers(position),
             Standing::Underway => self.underway(position),
             _ => Vec::new(),
         }
@@ -670,7 +722,7 @@ impl<'a> Here<'a> {
                 let result = serde_json::json!({"until": until.to_string()});
                 return self.ended_well(position, attempt.number, result, None);
             }
-            Work::Approval { .. } | Work::Input { .. } => {
+            Work::Approval { .. } | Work::Input { .. } | Work::Tasks { .. } => {
                 let facts = self.people_timers(position, attempt);
                 if !facts.is_empty() {
                     return facts;
@@ -728,6 +780,29 @@ fn asks_for_item(condition: &Condition) -> bool {
 
 fn may_abort(child: &Release) -> bool {
     !child.status().is_terminal() && child.life != Life::Aborting
+}
+
+/// A notice about a release as a whole.
+pub(super) fn notice(kind: NoticeKind, owners: Vec<Owner>, message: String) -> Change {
+    Change::OwnersNotified {
+        owners,
+        message,
+        kind: Some(kind),
+        need: None,
+        phase: None,
+        urgent: kind.is_urgent(),
+    }
+}
+
+fn notice_of_phase(phase: &Name, owners: Vec<Owner>, message: String) -> Change {
+    Change::OwnersNotified {
+        owners,
+        message,
+        kind: Some(NoticeKind::Handover),
+        need: None,
+        phase: Some(phase.clone()),
+        urgent: false,
+    }
 }
 
 pub(super) fn distinct(owners: impl IntoIterator<Item = Owner>) -> Vec<Owner> {

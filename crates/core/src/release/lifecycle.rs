@@ -10,9 +10,11 @@ use crate::command::{NewRelease, ReleaseChanges, ReleaseCommand, RestartFrom};
 use crate::event::{Change, Event, ReleaseCreated, ReleaseEdited, StartTrigger, Window};
 use crate::ids::{Name, ReleaseId, ResourceKey, ResourceKind};
 use crate::inputs;
+use crate::notice::NoticeKind;
 use crate::plan::{DayTime, Plan};
 use crate::rejection::{FieldProblem, Rejection};
 use crate::release::check::{Problems, TEXT_LENGTH_MAX, field, needed, text};
+use crate::release::flow::{distinct, notice};
 use crate::release::state::State;
 use crate::release::{Counters, InputValue, Life, Origin, Release};
 use crate::scope::View;
@@ -64,10 +66,8 @@ impl World {
             events.push(asker.about(id, finalized));
             if new.start {
                 let probe = self.pinned_probe(probe, revision, &inputs)?;
-                events.push(asker.about(
-                    id,
-                    self.beginning(&probe, inputs, StartTrigger::OnDemand, asker.at)?,
-                ));
+                let begin = self.beginning(&probe, inputs, StartTrigger::OnDemand, asker.at)?;
+                events.extend(begin.map(|change| asker.about(id, change)));
             }
         }
         Ok(events)
@@ -309,7 +309,11 @@ impl World {
                 };
                 let probe = self.pinned_probe(release.clone(), revision, &inputs)?;
                 let begin = self.beginning(&probe, inputs, StartTrigger::OnDemand, asker.at)?;
-                Ok(vec![asker.about(id, finalized), asker.about(id, begin)])
+                let begin = begin.map(|change| asker.about(id, change));
+                Ok([asker.about(id, finalized)]
+                    .into_iter()
+                    .chain(begin)
+                    .collect())
             }
             ReleaseStatus::Scheduled => {
                 if release.start_at.is_some_and(|start| start > asker.at) {
@@ -320,7 +324,7 @@ impl World {
                 }
                 let inputs = self.overridden(state, given, false)?;
                 let begin = self.beginning(state, inputs, StartTrigger::OnDemand, asker.at)?;
-                Ok(vec![asker.about(id, begin)])
+                Ok(begin.map(|change| asker.about(id, change)).collect())
             }
             _ => Err(wrong(
                 release,
@@ -349,7 +353,9 @@ impl World {
             purpose: purpose.to_owned(),
         };
         let begin = self.beginning(state, inputs, trigger, asker.at)?;
-        Ok(vec![asker.about(release.id, begin)])
+        Ok(begin
+            .map(|change| asker.about(release.id, change))
+            .collect())
     }
 
     fn restart(
@@ -395,7 +401,7 @@ impl World {
                 StartTrigger::Restarted,
                 asker.at,
             )?;
-            events.push(asker.about(release.id, begin));
+            events.extend(begin.map(|change| asker.about(release.id, change)));
         }
         Ok(events)
     }
@@ -632,31 +638,33 @@ impl World {
         Ok(State::new(release, plan, Vec::new()))
     }
 
-    /// The fact with which execution begins: queued behind other releases, or started.
+    /// The facts with which execution begins: queued behind other releases, or started and everybody told.
     pub(crate) fn beginning(
         &self,
         state: &State,
         inputs: BTreeMap<String, InputValue>,
         trigger: StartTrigger,
         at: Timestamp,
-    ) -> Result<Change, Rejection> {
+    ) -> Result<impl Iterator<Item = Change> + use<>, Rejection> {
         let waits = state
             .release
             .after
             .iter()
             .any(|(predecessor, satisfied)| !satisfied && !self.has_succeeded(*predecessor));
         if waits {
-            return Ok(Change::ReleaseQueued { trigger, inputs });
+            let queued = Change::ReleaseQueued { trigger, inputs };
+            return Ok([Some(queued), None].into_iter().flatten());
         }
         let variables = globals(state, &inputs).map_err(Rejection::InvalidInput)?;
         let windows = self.windows(state, at);
-        Ok(Change::ReleaseStarted {
+        let started = Change::ReleaseStarted {
             run: state.release.run + 1,
             trigger,
             inputs,
             variables,
             windows,
-        })
+        };
+        Ok([Some(started), start_notice(state)].into_iter().flatten())
     }
 
     pub(crate) fn has_succeeded(&self, id: ReleaseId) -> bool {
@@ -702,6 +710,21 @@ impl World {
             .compatible()
             .ok()
     }
+}
+
+/// Everybody who owns a part of a release is told once that it has started (checklist R-097).
+///
+/// Managers and stakeholders of a child hear of its parent.
+fn start_notice(state: &State) -> Option<Change> {
+    let release = &state.release;
+    let answer_for_it = state
+        .managers()
+        .into_iter()
+        .chain(release.stakeholders.iter().cloned())
+        .filter(|_| release.parent.is_none());
+    let owners = distinct(state.people_of_parts().chain(answer_for_it));
+    let message = format!("{} has started, and you have a part in it", release.name);
+    (!owners.is_empty()).then(|| notice(NoticeKind::Started, owners, message))
 }
 
 impl Release {
@@ -757,6 +780,8 @@ impl Release {
             restart: None,
             phases: Vec::new(),
             counters: Counters::default(),
+            overdue: false,
+            start_missed: false,
         }
     }
 }

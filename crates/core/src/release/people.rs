@@ -9,6 +9,7 @@ use crate::access::{Holder, Permission};
 use crate::command::{ActivityCommand, Decision};
 use crate::event::{AttemptOutcome, Change, Event, Work};
 use crate::ids::{ActivityPath, Name, Owner, ReleaseId};
+use crate::notice::{Need, NoticeKind};
 use crate::rejection::{FieldProblem, Rejection};
 use crate::release::check::{field, needed, text};
 use crate::release::flow::Here;
@@ -102,10 +103,10 @@ pub(crate) fn open_people_attempt(activity: &Activity) -> Option<&Attempt> {
 impl Here<'_> {
     /// Whether the asker is responsible for the activity or holds a permission there.
     fn owner_or(&self, position: u32, permission: Permission) -> Result<(), Rejection> {
-        let own = self
-            .system
-            .holder
-            .is_some_and(|holder| holder.is_one_of(&self.state.owners(position)));
+        let own = self.system.holder.is_some_and(|holder| {
+            holder.is_one_of(&self.state.owners(position))
+                || holder.is_one_of(&self.state.activity(position).escalated_to)
+        });
         if own {
             Ok(())
         } else {
@@ -631,16 +632,59 @@ impl Here<'_> {
             } if past(deadline_at) && !activity.overdue => {
                 self.approval_deadline(position, attempt, rule)
             }
-            Work::Approval { remind_at, .. } | Work::Input { remind_at, .. }
-                if past(remind_at) && !activity.reminded =>
-            {
-                vec![
-                    self.at(position, Change::ReminderSent),
-                    self.notice(position, activity.needs.clone(), "still waits for you"),
-                ]
+            Work::Approval { remind_at, .. } if past(remind_at) && !activity.reminded => {
+                self.reminder_of(position, Need::Approval)
             }
+            _ => self.hold_timers(position),
+        }
+    }
+
+    /// Reminders of a hold that nobody answers, and its escalation (checklist R-126).
+    pub(crate) fn hold_timers(&self, position: u32) -> Vec<Event> {
+        let Some(hold) = self.state.hold(position) else {
+            return Vec::new();
+        };
+        if let Some((at, others)) = self.state.escalation_due(position)
+            && at <= self.now
+        {
+            return self.escalation(position, hold.need, others);
+        }
+        match self.state.reminder_due(position) {
+            Some(at) if at <= self.now => self.reminder_of(position, hold.need),
             _ => Vec::new(),
         }
+    }
+
+    fn reminder_of(&self, position: u32, need: Need) -> Vec<Event> {
+        vec![
+            self.at(position, Change::ReminderSent),
+            self.notice(
+                position,
+                (NoticeKind::Reminder, need),
+                self.state.activity(position).needs.clone(),
+                "still waits for you",
+            ),
+        ]
+    }
+
+    /// Others may answer as well; who approves is a rule of its own and stays as it is.
+    fn escalation(&self, position: u32, need: Need, others: Vec<Owner>) -> Vec<Event> {
+        let (to, what) = match need {
+            Need::Approval => (Vec::new(), "waits for an approval that nobody gives"),
+            Need::Input => (others.clone(), "was not answered and asks you for values"),
+            Need::Tasks => (
+                others.clone(),
+                "has tasks that nobody has done and asks you",
+            ),
+            Need::Decision => (
+                others.clone(),
+                "failed, nobody has decided, and it asks you",
+            ),
+        };
+        vec![
+            self.at(position, Change::HoldEscalated { to }),
+            self.notice(position, (NoticeKind::Escalation, need), others, what),
+        ]
     }
 
     fn approval_deadline(
@@ -654,6 +698,7 @@ impl Here<'_> {
                 self.at(position, Change::ApprovalOverdue),
                 self.notice(
                     position,
+                    (NoticeKind::Reminder, Need::Approval),
                     self.state.activity(position).needs.clone(),
                     "is overdue for your approval",
                 ),
@@ -668,6 +713,7 @@ impl Here<'_> {
                 ),
                 self.notice(
                     position,
+                    (NoticeKind::Escalation, Need::Approval),
                     rule.escalate_to.clone(),
                     "was not approved in time and asks you",
                 ),
@@ -681,10 +727,11 @@ impl Here<'_> {
     fn asked_or(&self, position: u32, asked: &[Owner]) -> Result<(), Rejection> {
         let owners = self.state.owners(position);
         let asked = if asked.is_empty() { &owners } else { asked };
+        let escalated = &self.state.activity(position).escalated_to;
         let meant = self
             .system
             .holder
-            .is_some_and(|holder| holder.is_one_of(asked));
+            .is_some_and(|holder| holder.is_one_of(asked) || holder.is_one_of(escalated));
         if meant {
             return Ok(());
         }

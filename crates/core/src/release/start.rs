@@ -10,6 +10,7 @@ use crate::event::{
     StartTrigger, Work,
 };
 use crate::ids::{EffectKey, Name, Owner, ReleaseId, ResourceKind};
+use crate::notice::{Need, NoticeKind};
 use crate::plan::PlannedActivity;
 use crate::release::flow::{Here, distinct};
 use crate::release::lifecycle::DEPTH_MAX;
@@ -162,7 +163,12 @@ impl<'a> Here<'a> {
                 let deadline_at = after(rule.deadline);
                 let remind_at = self.reminder(rule.remind, deadline_at);
                 let digest = self.digest(position, config);
-                let told = self.notice(position, rule.approvers.clone(), "asks for your approval");
+                let told = self.notice(
+                    position,
+                    (NoticeKind::NeedsApproval, Need::Approval),
+                    rule.approvers.clone(),
+                    "asks for your approval",
+                );
                 Ok((
                     Work::Approval {
                         rule,
@@ -176,7 +182,12 @@ impl<'a> Here<'a> {
             ActivityType::Input => {
                 let form: InputConfig = settings(config)?;
                 let owners = or_owners(&form.assignees, || self.state.owners(position));
-                let told = self.notice(position, owners, "asks you for values");
+                let told = self.notice(
+                    position,
+                    (NoticeKind::NeedsInput, Need::Input),
+                    owners,
+                    "asks you for values",
+                );
                 let remind_at = after(form.remind);
                 Ok((Work::Input { form, remind_at }, vec![told]))
             }
@@ -186,7 +197,12 @@ impl<'a> Here<'a> {
                 let owners = list.tasks.iter();
                 let owners = owners
                     .flat_map(|task| or_owners(&task.assignees, || self.state.owners(position)));
-                let told = self.notice(position, distinct(owners), "has tasks for you");
+                let told = self.notice(
+                    position,
+                    (NoticeKind::NeedsTasks, Need::Tasks),
+                    distinct(owners),
+                    "has tasks for you",
+                );
                 Ok((Work::Tasks { list }, vec![told]))
             }
             ActivityType::Subprocess => {
@@ -229,10 +245,25 @@ impl<'a> Here<'a> {
         }
     }
 
-    pub(crate) fn notice(&self, position: u32, owners: Vec<Owner>, what: &str) -> Event {
+    /// People are told about an activity, and what they are needed for.
+    pub(crate) fn notice(
+        &self,
+        position: u32,
+        (kind, need): (NoticeKind, Need),
+        owners: Vec<Owner>,
+        what: &str,
+    ) -> Event {
         let release = &self.release().name;
         let message = format!("{release}: {} {what}", self.state.activity(position).path);
-        self.at(position, Change::OwnersNotified { owners, message })
+        let told = Change::OwnersNotified {
+            owners,
+            message,
+            kind: Some(kind),
+            need: Some(need),
+            phase: None,
+            urgent: kind.is_urgent(),
+        };
+        self.at(position, told)
     }
 
     /// A child release that runs a process: its creation, finalization and start go with the attempt.
@@ -305,11 +336,11 @@ impl<'a> Here<'a> {
             .world
             .beginning(&probe, inputs.clone(), StartTrigger::Parent, self.now)?;
         let finalized = Change::ReleaseFinalized { revision, inputs };
-        Ok(vec![
-            creation,
-            self.system.about(id, finalized),
-            self.system.about(id, begin),
-        ])
+        let begin = begin.map(|change| self.system.about(id, change));
+        Ok([creation, self.system.about(id, finalized)]
+            .into_iter()
+            .chain(begin)
+            .collect())
     }
 
     /// An attempt whose settings cannot be evaluated: it begins and fails at once, so that it is seen and can be fixed.

@@ -6,16 +6,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::effect::{Effect, Intent};
 use crate::event::Work;
 use crate::ids::{ActivityPath, AttemptId, Owner};
+use crate::notice::Need;
 use crate::plan::{PhaseIndex, Plan, PlannedActivity, PlannedPhase};
 use crate::release::{
     Activity, Attempt, Counters, Life, Phase, Release, SkipReason, Standing, StartMode,
 };
 use crate::status::{Importance, PhaseStatus, RollUp, Verdict, roll_up};
+
+/// How often people are reminded of one hold at most.
+const REMINDERS_MAX: u32 = 10;
 
 /// A place in a release where something may follow by itself.
 ///
@@ -281,18 +285,119 @@ impl State {
             return None;
         }
         match (spot, release.life) {
-            (Spot::Release, Life::Scheduled) if release.start_mode == StartMode::Auto => {
-                release.start_at
-            }
-            (Spot::Release, _) => None,
+            (Spot::Release, _) => self.release_due(),
             (_, Life::Draft | Life::Scheduled | Life::Queued | Life::Ended { .. }) => None,
             (Spot::Phase(index), Life::Underway) => self.phase_due(&release.phases[index]),
             (Spot::Phase(_), Life::Aborting) => None,
             (Spot::Activity(position), life) => {
                 let activity = self.activities.get(position as usize)?;
+                let hold = self.hold_due(position);
                 self.activity_due(activity, life)
+                    .into_iter()
+                    .chain(hold)
+                    .min()
             }
         }
+    }
+
+    /// When the release starts by itself, or is late and people are told so.
+    fn release_due(&self) -> Option<Timestamp> {
+        let release = &self.release;
+        let start = match (release.life, release.start_mode) {
+            (Life::Scheduled, StartMode::Auto) => release.start_at,
+            (Life::Scheduled, StartMode::Manual) => {
+                release.start_at.filter(|_| !release.start_missed)
+            }
+            _ => None,
+        };
+        let end = match release.life {
+            Life::Scheduled | Life::Queued | Life::Underway => {
+                release.expected_end_at.filter(|_| !release.overdue)
+            }
+            Life::Draft | Life::Aborting | Life::Ended { .. } => None,
+        };
+        start.into_iter().chain(end).min()
+    }
+
+    /// What an activity holds for, and since when; none if it waits for nobody.
+    ///
+    /// An approval with a deadline or a reminder of its own follows those instead.
+    pub(crate) fn hold(&self, position: u32) -> Option<Hold> {
+        let activity = self.activity(position);
+        if self.release.life != Life::Underway {
+            return None;
+        }
+        let attempt = activity.attempt()?;
+        let policy = &self.plan().holds;
+        if activity.awaits_decision() {
+            return Some(Hold {
+                need: Need::Decision,
+                since: attempt.ended_at.unwrap_or(attempt.started_at),
+                remind: policy.remind,
+                escalate_after: policy.escalate_after,
+            });
+        }
+        let open = attempt.outcome.is_none() && attempt.cancel.is_none();
+        if activity.standing != Standing::Underway || !open {
+            return None;
+        }
+        let (need, remind) = match &attempt.work {
+            Work::Approval { rule, .. } if rule.deadline.is_none() && rule.remind.is_none() => {
+                (Need::Approval, None)
+            }
+            Work::Input { form, .. } => (Need::Input, form.remind),
+            Work::Tasks { .. } => (Need::Tasks, None),
+            _ => return None,
+        };
+        Some(Hold {
+            need,
+            since: attempt.started_at,
+            remind: remind.map_or(policy.remind, |remind| remind.get()),
+            escalate_after: policy.escalate_after,
+        })
+    }
+
+    /// When somebody is reminded of a hold next, while that still happens.
+    pub(crate) fn reminder_due(&self, position: u32) -> Option<Timestamp> {
+        let hold = self.hold(position)?;
+        let activity = self.activity(position);
+        let sent = activity.reminders.max(u32::from(activity.reminded));
+        if sent >= REMINDERS_MAX || hold.remind.is_zero() {
+            return None;
+        }
+        let after = hold.remind.checked_mul(i32::try_from(sent + 1).ok()?)?;
+        hold.since.checked_add(after).ok()
+    }
+
+    /// When others are told of a hold that nobody answers, and who; none if there is nobody else.
+    pub(crate) fn escalation_due(&self, position: u32) -> Option<(Timestamp, Vec<Owner>)> {
+        let activity = self.activity(position);
+        if activity.escalated {
+            return None;
+        }
+        let hold = self.hold(position)?;
+        let named = &self.plan().holds.escalate_to;
+        let others = if named.is_empty() {
+            self.managers()
+        } else {
+            named.clone()
+        };
+        let others: Vec<Owner> = others
+            .into_iter()
+            .filter(|owner| !activity.needs.contains(owner))
+            .collect();
+        if others.is_empty() {
+            return None;
+        }
+        Some((hold.since.checked_add(hold.escalate_after).ok()?, others))
+    }
+
+    fn hold_due(&self, position: u32) -> Option<Timestamp> {
+        let escalation = self.escalation_due(position).map(|(at, _)| at);
+        self.reminder_due(position)
+            .into_iter()
+            .chain(escalation)
+            .min()
     }
 
     fn phase_due(&self, phase: &Phase) -> Option<Timestamp> {
@@ -358,22 +463,58 @@ impl State {
     /// Who is responsible for an activity: the nearest owners that somebody named (1-model.md, Release).
     pub(crate) fn owners(&self, position: u32) -> Vec<Owner> {
         let planned = self.planned(position);
-        let phase = self.planned_phase(planned.phase);
-        let release = &self.release;
-        let overridden = |key: &str| release.owners.get(key).filter(|owners| !owners.is_empty());
-        if let Some(owners) = overridden(planned.path.as_str()) {
-            return owners.clone();
+        [
+            self.named_for_activity(planned),
+            self.named_for_phase(self.planned_phase(planned.phase)),
+        ]
+        .into_iter()
+        .find(|named| !named.is_empty())
+        .map_or_else(|| self.managers(), <[Owner]>::to_vec)
+    }
+
+    /// The owners that somebody named for this very activity.
+    fn named_for_activity<'a>(&'a self, planned: &'a PlannedActivity) -> &'a [Owner] {
+        match self.release.owners.get(planned.path.as_str()) {
+            Some(owners) if !owners.is_empty() => owners,
+            _ => &planned.owners,
         }
-        if !planned.owners.is_empty() {
-            return planned.owners.clone();
+    }
+
+    /// The owners that somebody named for this phase.
+    fn named_for_phase<'a>(&'a self, planned: &'a PlannedPhase) -> &'a [Owner] {
+        match self.release.owners.get(planned.id.as_str()) {
+            Some(owners) if !owners.is_empty() => owners,
+            _ => &planned.owners,
         }
-        if let Some(owners) = overridden(phase.id.as_str()) {
-            return owners.clone();
+    }
+
+    /// Whose turn it is when a phase comes: its owners, or else those of its activities.
+    pub(crate) fn people_of_phase(&self, index: PhaseIndex) -> Vec<Owner> {
+        let phase = self.planned_phase(index);
+        let owners = self.named_for_phase(phase);
+        if !owners.is_empty() {
+            return owners.to_vec();
         }
-        if !phase.owners.is_empty() {
-            return phase.owners.clone();
-        }
-        self.managers()
+        let all = phase.gates.clone().chain(phase.activities.clone());
+        let activities = all.map(|position| &self.plan().activities[position]);
+        activities
+            .flat_map(|planned| self.named_for_activity(planned))
+            .cloned()
+            .collect()
+    }
+
+    /// Everybody who owns a part of the release by name.
+    pub(crate) fn people_of_parts(&self) -> impl Iterator<Item = Owner> {
+        let plan = self.plan();
+        let phases = plan
+            .phases
+            .iter()
+            .flat_map(|phase| self.named_for_phase(phase));
+        let activities = plan
+            .activities
+            .iter()
+            .flat_map(|planned| self.named_for_activity(planned));
+        phases.chain(activities).cloned()
     }
 
     /// Who answers for the release as a whole.
@@ -438,6 +579,19 @@ impl State {
             true,
         )
     }
+}
+
+/// People that an activity waits for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hold {
+    /// What for.
+    pub(crate) need: Need,
+    /// Since when.
+    pub(crate) since: Timestamp,
+    /// How long until they are reminded, again and again.
+    pub(crate) remind: SignedDuration,
+    /// How long until others are told.
+    pub(crate) escalate_after: SignedDuration,
 }
 
 /// How an item of a `forEach` stands towards `maxParallel`.
@@ -511,8 +665,11 @@ fn attempt_due(attempt: &Attempt, activity: &Activity) -> Option<Timestamp> {
             let deadline = deadline_at.filter(|_| !activity.overdue);
             remind.into_iter().chain(deadline).min()
         }
-        Work::Input { remind_at, .. } => remind_at.filter(|_| !activity.reminded),
-        Work::Effect | Work::Tasks { .. } | Work::Child { .. } | Work::Nothing => None,
+        Work::Effect
+        | Work::Input { .. }
+        | Work::Tasks { .. }
+        | Work::Child { .. }
+        | Work::Nothing => None,
     };
     own.into_iter().chain(attempt.deadline).min()
 }

@@ -12,7 +12,8 @@ use crate::command::RestartFrom;
 use crate::event::{
     AttemptOutcome, AttemptStarted, CancelCause, Change, Event, ReleaseEdited, Work,
 };
-use crate::ids::Owner;
+use crate::ids::{Name, Owner};
+use crate::notice::NoticeKind;
 use crate::plan::ClosingRule;
 use crate::release::state::{Spot, State};
 use crate::release::{
@@ -97,6 +98,7 @@ impl State {
                 release.ended_at = None;
                 release.abort_reason = None;
                 release.archived = false;
+                release.start_missed = false;
             }
             Change::ReleaseArchived => release.archived = true,
             Change::NoteAdded { text } => {
@@ -125,11 +127,24 @@ impl State {
             | Change::PhaseClosed { .. } => {
                 self.take_phase(event);
             }
-            Change::OwnersNotified { .. } => (),
+            Change::OwnersNotified { kind, phase, .. } => self.take_notice(*kind, phase.as_ref()),
             // Definitions, tokens, creation and deletion are taken in by the world.
             other => debug_assert!(false, "not a fact about a release as a whole: {other:?}"),
         }
         self.agenda.insert(Spot::Release);
+    }
+
+    /// What people are told once is written down where it was told.
+    fn take_notice(&mut self, kind: Option<NoticeKind>, phase: Option<&Name>) {
+        match (kind, phase) {
+            (Some(NoticeKind::Overdue), _) => self.release.overdue = true,
+            (Some(NoticeKind::StartMissed), _) => self.release.start_missed = true,
+            (Some(NoticeKind::Handover), Some(phase)) => {
+                let index = self.phase_index(phase);
+                self.release.phases[index].announced = true;
+            }
+            _ => (),
+        }
     }
 
     fn take_edit(&mut self, edit: &ReleaseEdited) {
@@ -167,10 +182,14 @@ impl State {
         set(&mut release.release_type, release_type);
         set(&mut release.labels, labels);
         set(&mut release.links, links);
+        let manager_change = manager.is_some();
         set(&mut release.manager, manager.map(first));
         let owners_change = owners.is_some();
         set(&mut release.owners, owners);
         set(&mut release.stakeholders, stakeholders);
+        // Another time may be missed again.
+        release.start_missed &= start_at.is_none();
+        release.overdue &= expected_end_at.is_none();
         set(&mut release.start_at, start_at.map(first));
         set(&mut release.expected_end_at, expected_end_at.map(first));
         set(&mut release.start_mode, start_mode);
@@ -186,6 +205,10 @@ impl State {
         }
         if owners_change && self.plan.is_some() {
             self.name_who_is_needed();
+        }
+        if manager_change {
+            // Whom a hold escalates to may be somebody else now.
+            self.mark_all_due();
         }
     }
 
@@ -303,6 +326,7 @@ impl State {
                     PhaseStatus::Pending
                 };
                 (phase.ended_at, phase.reason, phase.closed) = (None, None, false);
+                phase.announced &= begun;
             }
         }
     }
@@ -354,7 +378,7 @@ impl State {
         }
     }
 
-    fn phase_index(&self, id: &crate::ids::Name) -> usize {
+    fn phase_index(&self, id: &Name) -> usize {
         let phases = &self.release.phases;
         phases
             .iter()
@@ -468,6 +492,8 @@ impl State {
                     let (unknown, deadline) = (*unknown, *deadline);
                     activity.standing = Standing::Undecided { unknown, deadline };
                     activity.needs = owners;
+                    activity.forget_reminders();
+                    activity.escalated_to.clear();
                 });
             }
             Change::ReleaseReopened => self.take_reopening(position),
@@ -542,7 +568,15 @@ impl State {
                 activity.needs.extend(to.iter().cloned());
             }),
             Change::ApprovalOverdue => self.change(position, |activity| activity.overdue = true),
-            Change::ReminderSent => self.change(position, |activity| activity.reminded = true),
+            Change::ReminderSent => self.change(position, |activity| {
+                activity.reminded = true;
+                activity.reminders += 1;
+            }),
+            Change::HoldEscalated { to } => self.change(position, |activity| {
+                activity.escalated = true;
+                activity.escalated_to.extend(to.iter().cloned());
+                activity.needs.extend(to.iter().cloned());
+            }),
             Change::InputSubmitted { .. } => (),
             Change::TaskUpdated {
                 task,
@@ -628,7 +662,8 @@ impl State {
             activity.started_at = activity.started_at.or(Some(event.at));
             activity.next_trigger = None;
             activity.votes.clear();
-            (activity.reminded, activity.overdue) = (false, false);
+            activity.overdue = false;
+            activity.forget_reminders();
             activity.escalated_to.clear();
             activity.tasks = match &start.work {
                 Work::Tasks { list } => list
@@ -669,8 +704,13 @@ impl State {
     /// Whom the attempt under way asks; empty if it asks nobody.
     pub(crate) fn needs(&self, position: u32) -> Vec<Owner> {
         let activity = self.activity(position);
+        let escalated = || activity.escalated_to.iter().cloned();
         if activity.awaits_decision() {
-            return self.owners(position);
+            return self
+                .owners(position)
+                .into_iter()
+                .chain(escalated())
+                .collect();
         }
         let Some(attempt) = activity
             .attempt()
@@ -692,14 +732,19 @@ impl State {
                 .chain(&activity.escalated_to)
                 .cloned()
                 .collect(),
-            Work::Input { form, .. } => or_owners(&form.assignees),
+            Work::Input { form, .. } => or_owners(&form.assignees)
+                .into_iter()
+                .chain(escalated())
+                .collect(),
             Work::Tasks { list } => {
                 let open = list.tasks.iter().filter(|task| {
                     let standing = activity.tasks.get(&task.id);
                     standing.is_none_or(|task| task.status != TaskStatus::Done)
                 });
-                let mut needed: Vec<Owner> =
-                    open.flat_map(|task| or_owners(&task.assignees)).collect();
+                let mut needed: Vec<Owner> = open
+                    .flat_map(|task| or_owners(&task.assignees))
+                    .chain(escalated())
+                    .collect();
                 needed.sort();
                 needed.dedup();
                 needed
@@ -765,7 +810,7 @@ impl State {
 
 impl Phase {
     /// A phase that has not begun.
-    pub(crate) fn new(id: crate::ids::Name) -> Self {
+    pub(crate) fn new(id: Name) -> Self {
         Phase {
             id,
             status: PhaseStatus::Pending,
@@ -780,6 +825,7 @@ impl Phase {
             gates_unsettled: 0,
             active: 0,
             needs_input: 0,
+            announced: false,
         }
     }
 }
@@ -806,6 +852,8 @@ impl Activity {
             ended_at: None,
             votes: Vec::new(),
             reminded: false,
+            reminders: 0,
+            escalated: false,
             overdue: false,
             escalated_to: Vec::new(),
             tasks: BTreeMap::new(),
@@ -846,6 +894,11 @@ impl Activity {
             });
             self.standing = Standing::Expanded;
         }
+    }
+
+    /// Nobody was reminded of what it holds for now.
+    fn forget_reminders(&mut self) {
+        (self.reminded, self.reminders, self.escalated) = (false, 0, false);
     }
 
     fn last(&mut self) -> &mut Attempt {

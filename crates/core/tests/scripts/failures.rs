@@ -4,6 +4,7 @@ use crate::story::*;
 use serde_json::json;
 use trainmaster_core::access::Role;
 use trainmaster_core::command::{ActivityCommand, ReleaseCommand};
+use trainmaster_core::notice::NoticeKind;
 use trainmaster_core::status::{ActivityStatus, AttemptStatus, ReleaseStatus};
 use trainmaster_core::{Actor, Command, Outcome};
 
@@ -30,7 +31,8 @@ fn an_unresolved_failure_puts_the_release_on_hold_and_tells_the_owners_once() {
     assert_eq!(message, "one 1: main/act failed and needs your decision");
     story.passes("24h");
     story.restart_server();
-    assert_eq!(story.notified(train).len(), 1, "nobody is told twice");
+    let told = story.notices(train, NoticeKind::Failure);
+    assert_eq!(told.len(), 1, "nobody is told twice");
     let waits = story.waits(train);
     assert_eq!(waits[0]["reason"], json!("resolution"));
     assert_eq!(waits[0]["error"], json!("no disk"));

@@ -6,5 +6,6 @@ mod deployments;
 mod failures;
 mod flow;
 mod lifecycle;
+mod notices;
 mod people;
 mod story;

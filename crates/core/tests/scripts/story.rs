@@ -18,6 +18,7 @@ use trainmaster_core::command::{
 };
 use trainmaster_core::entity::{Entity, EntityKey};
 use trainmaster_core::ids::{ActivityPath, ReleaseId, TokenId};
+use trainmaster_core::notice::{Need, NoticeKind};
 use trainmaster_core::release::{Activity, Release};
 use trainmaster_core::status::{ActivityStatus, PhaseStatus, ReleaseStatus};
 use trainmaster_core::uses::tasks::TaskStatus;
@@ -585,13 +586,19 @@ impl Story {
         self.journal.iter().filter(about).map(kind).collect()
     }
 
+    /// Who was told what about a release, oldest first; that it has started is left out.
     pub(crate) fn notified(&self, release: ReleaseId) -> Vec<(Vec<String>, String)> {
         let events = self
             .journal
             .iter()
             .filter(|event| event.release == Some(release));
         let notices = events.filter_map(|event| match &event.change {
-            Change::OwnersNotified { owners, message } => Some((
+            Change::OwnersNotified {
+                owners,
+                message,
+                kind,
+                ..
+            } if *kind != Some(NoticeKind::Started) => Some((
                 owners.iter().map(ToString::to_string).collect(),
                 message.clone(),
             )),
@@ -599,6 +606,44 @@ impl Story {
         });
         notices.collect()
     }
+}
+
+impl Story {
+    /// Who was told something of one kind about a release, oldest first.
+    pub(crate) fn notices(&self, release: ReleaseId, wanted: NoticeKind) -> Vec<Notice> {
+        let events = self
+            .journal
+            .iter()
+            .filter(|event| event.release == Some(release));
+        let notices = events.filter_map(|event| match &event.change {
+            Change::OwnersNotified {
+                owners,
+                message,
+                kind,
+                need,
+                urgent,
+                ..
+            } if *kind == Some(wanted) => Some(Notice {
+                at: event.at,
+                owners: owners.iter().map(ToString::to_string).collect(),
+                message: message.clone(),
+                need: *need,
+                urgent: *urgent,
+            }),
+            _ => None,
+        });
+        notices.collect()
+    }
+}
+
+/// What people were told.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Notice {
+    pub(crate) at: Timestamp,
+    pub(crate) owners: Vec<String>,
+    pub(crate) message: String,
+    pub(crate) need: Option<Need>,
+    pub(crate) urgent: bool,
 }
 
 pub(crate) fn kind(event: &Event) -> String {
