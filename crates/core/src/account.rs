@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::definition::fault::{At, Faults};
 use crate::duration::Duration;
 use crate::ids::Name;
 
@@ -34,6 +35,25 @@ pub struct Retention {
     /// How long after its end an archived release is deleted by itself; none is never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_after: Option<Duration>,
+}
+
+impl AccountSpec {
+    /// What does not hold together.
+    pub(crate) fn check(&self, at: &At<'_>, faults: &mut Faults) {
+        let at = at.key("retention");
+        let Retention {
+            archive_after,
+            delete_after,
+        } = self.retention;
+        if archive_after.is_zero() {
+            let message = "must be longer than no time at all";
+            faults.add(&at.key("archiveAfter"), message);
+        }
+        if delete_after.is_some_and(|delete_after| delete_after < archive_after) {
+            let message = "what is deleted by itself is archived before: at least `archiveAfter`";
+            faults.add(&at.key("deleteAfter"), message);
+        }
+    }
 }
 
 impl Default for Retention {

@@ -298,7 +298,7 @@ fn build(
         ResourceKind::Organization => Body::Organization(written(&spec)?),
         ResourceKind::Team => Body::Team(written(&spec)?),
         ResourceKind::RoleBinding => Body::RoleBinding(written(&spec)?),
-        ResourceKind::Account => Body::Account(written(&spec)?),
+        ResourceKind::Account => Body::Account(account(written(&spec)?)?),
     };
     Ok(Definition {
         key,
@@ -312,6 +312,13 @@ fn build(
 
 fn written<T: serde::de::DeserializeOwned>(spec: &Value) -> Result<T, Vec<Fault>> {
     T::deserialize(spec).map_err(|error| vec![misfit("spec", &error)])
+}
+
+/// The account's settings, if they hold together.
+fn account(spec: AccountSpec) -> Result<AccountSpec, Vec<Fault>> {
+    let mut faults = Faults::default();
+    spec.check(&At::ROOT.key("spec"), &mut faults);
+    faults.finish(|| spec)
 }
 
 /// Where a definition may live and what it may be called, by its kind.

@@ -3,7 +3,7 @@
 //! `lifecycle` judges commands about the release as a whole, `phase` and `activity` carry the flow on,
 //! `attempt` and `people` judge what executors and persons report, `take` takes facts in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,7 @@ mod explain;
 mod flow;
 mod lifecycle;
 pub(crate) mod people;
+mod retention;
 mod start;
 pub(crate) mod state;
 mod take;
@@ -257,6 +258,9 @@ pub struct Release {
     /// Predecessors, and whether each has succeeded.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub after: BTreeMap<ReleaseId, bool>,
+    /// Releases that name it as their predecessor, ended ones too.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub followers: BTreeSet<ReleaseId>,
     /// Whose child it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,

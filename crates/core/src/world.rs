@@ -565,6 +565,7 @@ impl World {
         self.touched.insert(EntityKey::Meta);
         for predecessor in &created.after {
             self.waiters.entry(*predecessor).or_default().insert(id);
+            self.follow(*predecessor, id, true);
         }
         let release = Release::from_creation(id, created, event);
         let mut state = State::new(release, None, Vec::new());
@@ -574,7 +575,26 @@ impl World {
         self.take_marks(id);
     }
 
+    /// Writes down at a predecessor who names it, or names it no more.
+    fn follow(&mut self, predecessor: ReleaseId, follower: ReleaseId, names: bool) {
+        let Some(state) = self.releases.get_mut(&predecessor) else {
+            return;
+        };
+        let followers = &mut state.release.followers;
+        let changed = match names {
+            true => followers.insert(follower),
+            false => followers.remove(&follower),
+        };
+        if changed {
+            self.touched.insert(EntityKey::Release(predecessor));
+        }
+    }
+
     fn apply_release_deletion(&mut self, id: ReleaseId) {
+        let named = self.release(id).map(|release| release.after.clone());
+        for predecessor in named.unwrap_or_default().keys() {
+            self.follow(*predecessor, id, false);
+        }
         if let Some(state) = self.releases.get(&id) {
             let count = state.activities.len() as u32;
             self.touched
@@ -603,6 +623,10 @@ impl World {
             .get_mut(&id)
             .expect("the journal names a known release");
         let rows_before = state.activities.len();
+        let named_before = match &event.change {
+            Change::ReleaseEdited(edit) if edit.after.is_some() => state.release.after.clone(),
+            _ => BTreeMap::new(),
+        };
         if pinned.is_some() {
             state.plan = pinned;
         }
@@ -613,6 +637,9 @@ impl World {
         let rows = state.activities.len();
         let gone = (rows..rows_before).map(|position| EntityKey::Activity(id, position as u32));
         self.touched.extend(gone);
+        for predecessor in named_before.keys() {
+            self.follow(*predecessor, id, false);
+        }
         self.index_predecessors(id, event);
         self.note_touches(id, event);
         self.take_marks(id);
@@ -626,6 +653,7 @@ impl World {
             Change::ReleaseEdited(edit) => {
                 for predecessor in edit.after.iter().flatten() {
                     self.waiters.entry(*predecessor).or_default().insert(id);
+                    self.follow(*predecessor, id, true);
                 }
             }
             Change::PredecessorSatisfied { predecessor } => {

@@ -206,12 +206,21 @@ impl Kernel {
         Ok(events.len())
     }
 
+    /// Releases that a command touches besides those it names and that are not in memory.
+    ///
+    /// Bring them back and ask again until nothing new is named.
+    pub fn asked_by(&self, command: &Command) -> BTreeSet<ReleaseId> {
+        self.world.asked_by(command)
+    }
+
     /// Brings a release back that had been forgotten.
     pub fn adopt(&mut self, release: ReleaseId, entities: Vec<Entity>) -> Result<(), Poisoned> {
         guarded(|| self.world.adopt(entities))
             .and_then(|adopted| adopted.map_err(|broken| broken.to_string()))
             .map_err(blame(Some(release)))?;
         self.world.take_touched();
+        // What was brought back is to be forgotten again.
+        self.ended += 1;
         Ok(())
     }
 

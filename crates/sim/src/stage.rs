@@ -253,6 +253,7 @@ impl Stage<'_> {
         command: Command,
     ) -> Result<Result<(), Box<Rejection>>, Failure> {
         self.bring_back(&command.releases())?;
+        self.bring_back_what_is_asked(&command)?;
         self.bring_back_revisions(&command)?;
         let envelope = Envelope {
             at: self.now,
@@ -350,6 +351,19 @@ impl Stage<'_> {
             self.kernel.is_gone(release);
         }
         Ok(())
+    }
+
+    /// What a command touches besides what it names: children, predecessors.
+    fn bring_back_what_is_asked(&mut self, command: &Command) -> Result<(), Failure> {
+        let mut tried = BTreeSet::new();
+        loop {
+            let asked = self.kernel.asked_by(command).into_iter();
+            let fresh: Vec<_> = asked.filter(|release| tried.insert(*release)).collect();
+            if fresh.is_empty() {
+                return Ok(());
+            }
+            self.bring_back(&fresh)?;
+        }
     }
 
     /// A revision that is asked for by its number may be older than what a start loads.

@@ -1,6 +1,6 @@
 //! Judges commands about a release as a whole (2-execution.md, Lifecycle).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Timestamp, ToSpan};
 use serde_json::Value;
@@ -25,8 +25,6 @@ use crate::world::{Asker, World};
 pub(crate) const DEPTH_MAX: u32 = 8;
 /// Most notes of one release.
 const NOTES_MAX: usize = 1_000;
-/// How long execution data of an archived release is kept before it may be deleted, in days.
-const RETENTION_DAYS: i64 = 365;
 
 impl World {
     /// The release, if the asker may see it; others are told that it does not exist.
@@ -259,15 +257,7 @@ impl World {
             ReleaseCommand::Restart { from, at, reason } => {
                 self.restart(asker, state, *from, *at, reason)
             }
-            ReleaseCommand::Archive => {
-                if !release.status().is_terminal() {
-                    return Err(wrong(release, "only a completed release can be archived"));
-                }
-                if release.archived {
-                    return Err(wrong(release, "it is archived already"));
-                }
-                Ok(vec![about(Change::ReleaseArchived)])
-            }
+            ReleaseCommand::Archive => self.archive_release(asker, release),
             ReleaseCommand::Delete => self.delete_release(asker, release),
             ReleaseCommand::AddNote { text: note } => {
                 needed(note).map_err(|_| field("text", "a note needs a text"))?;
@@ -404,54 +394,6 @@ impl World {
             events.extend(begin.map(|change| asker.about(release.id, change)));
         }
         Ok(events)
-    }
-
-    fn delete_release(
-        &self,
-        asker: &Asker<'_>,
-        release: &Release,
-    ) -> Result<Vec<Event>, Rejection> {
-        let in_use = |why: String| Err(Rejection::InUse(why));
-        let status = release.status();
-        if let Some(waiter) = self.waiters(release.id).next() {
-            return in_use(format!("`{waiter}` waits for it"));
-        }
-        if let Some(parent) = &release.parent {
-            return in_use(format!(
-                "it is a child of `{}` and goes with it",
-                parent.release
-            ));
-        }
-        if status.is_active() || (status == ReleaseStatus::Scheduled && release.run == 0) {
-            return in_use(format!("it is {status:?}; cancel or abort it first"));
-        }
-        if status.is_terminal() {
-            if !release.archived {
-                return in_use("it has execution data; archive it first".to_owned());
-            }
-            let kept = release
-                .ended_at
-                .and_then(|end| end.checked_add((RETENTION_DAYS * 24).hours()).ok());
-            if let Some(until) = kept.filter(|until| asker.at < *until) {
-                return in_use(format!("its execution data is kept until {until}"));
-            }
-        }
-        let deleted = |id, name: &str| {
-            asker.about(
-                id,
-                Change::ReleaseDeleted {
-                    name: name.to_owned(),
-                },
-            )
-        };
-        let children = release
-            .children
-            .iter()
-            .filter_map(|child| self.release(*child));
-        let children = children.map(|child| deleted(child.id, &child.name));
-        Ok(children
-            .chain([deleted(release.id, &release.name)])
-            .collect())
     }
 
     pub(crate) fn decide_quarantine(
@@ -765,6 +707,7 @@ impl Release {
                 .map(|predecessor| (predecessor, false))
                 .collect(),
             parent: created.parent,
+            followers: BTreeSet::new(),
             children: Vec::new(),
             notes: Vec::new(),
             archived: false,

@@ -8,4 +8,5 @@ mod flow;
 mod lifecycle;
 mod notices;
 mod people;
+mod retention;
 mod story;

@@ -1,5 +1,7 @@
 //! Judging what is at hand: commands, outcomes of effects, and what time has made due.
 
+use std::collections::BTreeSet;
+
 use futures::future::join_all;
 use jiff::Timestamp;
 use trainmaster_core::Command;
@@ -76,25 +78,42 @@ impl Driver {
             return Ok(());
         }
         let named = submission.envelope.command.releases();
-        if let Some(release) = named.iter().find(|release| self.left_out.contains(release)) {
-            let verdict = Err(SubmitError::Broken(format!(
-                "`{release}` is out of service"
-            )));
-            self.open.judged.push(Judged {
-                submission,
-                verdict,
-            });
-            return Ok(());
+        if let Some(release) = self.out_of_service(&named) {
+            return self.refuse_broken(submission, release);
         }
         let brought = match self.bring_back(&named).await {
-            Ok(()) => self.bring_revisions(&submission.envelope.command).await,
+            Ok(()) => self.bring_what_is_asked(&submission.envelope.command).await,
             Err(missing) => Err(missing),
         };
+        let asked: Vec<ReleaseId> = self
+            .kernel
+            .asked_by(&submission.envelope.command)
+            .into_iter()
+            .collect();
+        if let Some(release) = self.out_of_service(&asked) {
+            return self.refuse_broken(submission, release);
+        }
         match brought {
             Ok(()) => self.decide(submission).await,
             Err(Missing::Store(why)) => self.put_off(submission, why).await,
             Err(Missing::Broken(poisoned)) => self.heal(poisoned, Some(submission)).await,
         }
+    }
+
+    fn out_of_service(&self, named: &[ReleaseId]) -> Option<ReleaseId> {
+        let left_out = |release: &&ReleaseId| self.left_out.contains(release);
+        named.iter().find(left_out).copied()
+    }
+
+    fn refuse_broken(&mut self, submission: Submission, release: ReleaseId) -> Result<(), End> {
+        let verdict = Err(SubmitError::Broken(format!(
+            "`{release}` is out of service"
+        )));
+        self.open.judged.push(Judged {
+            submission,
+            verdict,
+        });
+        Ok(())
     }
 
     async fn decide(&mut self, mut submission: Submission) -> Result<(), End> {
@@ -189,6 +208,24 @@ impl Driver {
             self.kernel.is_gone(release);
         }
         Ok(())
+    }
+
+    /// Brings back what a command touches besides what it names: children, predecessors, older revisions.
+    async fn bring_what_is_asked(&mut self, command: &Command) -> Result<(), Missing> {
+        let mut tried = BTreeSet::new();
+        loop {
+            let asked = self.kernel.asked_by(command);
+            let fresh: Vec<ReleaseId> = asked
+                .into_iter()
+                .filter(|release| !self.left_out.contains(release))
+                .filter(|release| tried.insert(*release))
+                .collect();
+            if fresh.is_empty() {
+                break;
+            }
+            self.bring_back(&fresh).await?;
+        }
+        self.bring_revisions(command).await
     }
 
     /// Brings in revisions that a command asks for by their numbers.
