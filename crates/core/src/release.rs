@@ -24,6 +24,7 @@ mod check;
 mod deploy;
 mod explain;
 mod flow;
+mod forecast;
 mod lifecycle;
 pub(crate) mod people;
 mod retention;
@@ -32,6 +33,7 @@ pub(crate) mod state;
 mod take;
 
 pub use deploy::Targets;
+pub use forecast::Punctuality;
 
 pub(crate) use check::{field as refuse_field, text as check_text};
 

@@ -1,5 +1,6 @@
 //! The stage: plays one seed through the engine's kernel with a store in memory, and lets the server die now and then.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
