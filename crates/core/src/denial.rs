@@ -80,6 +80,12 @@ impl World {
             Command::ApplyResource { definition, .. } => object::resource(&definition.key),
             Command::DeleteResource { key, .. } => object::resource(key),
             Command::RevokeToken { token } => object::token(*token),
+            Command::SetSecret {
+                organization, name, ..
+            }
+            | Command::DeleteSecret { organization, name } => {
+                object::secret(organization.as_ref(), name)
+            }
             Command::Activity { release, path, .. } => {
                 format!("{}/{path}", object::release(*release))
             }
@@ -90,7 +96,7 @@ impl World {
 
 /// How the audit trail names objects: `release/rel-00000042`, `process/payments/train`, `token/tok-0007`.
 pub mod object {
-    use crate::ids::{ReleaseId, ResourceKey, TokenId};
+    use crate::ids::{Name, ReleaseId, ResourceKey, SecretName, TokenId};
 
     /// A release.
     pub fn release(id: ReleaseId) -> String {
@@ -103,6 +109,14 @@ pub mod object {
         match &key.organization {
             Some(organization) => format!("{kind}/{organization}/{}", key.name),
             None => format!("{kind}/{}", key.name),
+        }
+    }
+
+    /// A secret.
+    pub fn secret(organization: Option<&Name>, name: &SecretName) -> String {
+        match organization {
+            Some(organization) => format!("secret/{organization}/{name}"),
+            None => format!("secret/{name}"),
         }
     }
 
