@@ -294,7 +294,9 @@ fn build(
         ResourceKind::InputSet => Body::InputSet(written(&spec)?),
         ResourceKind::ReleaseGroup => Body::ReleaseGroup(written(&spec)?),
         ResourceKind::Freeze => Body::Freeze(written(&spec)?),
-        ResourceKind::NotificationRule => Body::NotificationRule(written(&spec)?),
+        ResourceKind::NotificationRule => {
+            Body::NotificationRule(notification_rule(&key, written(&spec)?)?)
+        }
         ResourceKind::Organization => Body::Organization(written(&spec)?),
         ResourceKind::Team => Body::Team(written(&spec)?),
         ResourceKind::RoleBinding => Body::RoleBinding(written(&spec)?),
@@ -318,6 +320,20 @@ fn written<T: serde::de::DeserializeOwned>(spec: &Value) -> Result<T, Vec<Fault>
 fn account(spec: AccountSpec) -> Result<AccountSpec, Vec<Fault>> {
     let mut faults = Faults::default();
     spec.check(&At::ROOT.key("spec"), &mut faults);
+    faults.finish(|| spec)
+}
+
+/// A notification rule, if it holds together.
+fn notification_rule(
+    key: &ResourceKey,
+    spec: NotificationRuleSpec,
+) -> Result<NotificationRuleSpec, Vec<Fault>> {
+    let mut faults = Faults::default();
+    spec.check(
+        key.organization.as_ref(),
+        &At::ROOT.key("spec"),
+        &mut faults,
+    );
     faults.finish(|| spec)
 }
 

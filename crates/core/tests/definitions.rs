@@ -1449,3 +1449,34 @@ fn the_account_is_one_and_belongs_to_no_organization() {
         ]
     );
 }
+
+#[test]
+fn a_notification_rule_says_where_it_does_not_hold_together() {
+    let text = |organization: &str, spec: &str| {
+        format!(
+            "apiVersion: trainmaster.dev/v1\nkind: NotificationRule\nmetadata: {{name: loud{organization}}}\nspec:\n{spec}"
+        )
+    };
+    let good = "  events: [release.*, approval.needed]\n  releases: {labels: {team: shop}, types: [hotfix], processes: [train]}\n  channels:\n  - inApp: {to: [team:sre]}\n  - email: {to: [ops@example.com], people: [team:qa], involved: true}\n  - slack: {secretRef: SLACK_URL}\n  - teams: {secretRef: teams-url}\n  - webhook: {url: 'https://hooks.example.com/x', secretRef: HOOK}\n";
+    assert_eq!(problems(&text("", good)), Vec::<String>::new());
+    let bad = "  events: [release.faild, \"*\"]\n  releases: {organizations: [payments]}\n  channels:\n  - {slack: {secretRef: A}, teams: {secretRef: B}}\n  - email: {}\n  - email: {to: [\"ada\"]}\n  - webhook: {url: 'ftp://x', secretRef: A}\n";
+    assert_eq!(
+        problems(&text(", organization: payments", bad)),
+        [
+            "train.yaml:5:12: `release.faild` is not an event that can be told; see the list in docs/API.md in spec.events[0] (did you mean `release.failed`?)",
+            "train.yaml:5:27: `*` is not an event that can be told; see the list in docs/API.md in spec.events[1]",
+            "train.yaml:6:29: the rule lives in an organization and means the releases there; leave it out in spec.releases.organizations",
+            "train.yaml:8:5: a channel is exactly one of `inApp`, `email`, `slack`, `teams` and `webhook` in spec.channels[0]",
+            "train.yaml:9:12: nobody gets the mail: name mailboxes in `to`, `people`, or set `involved: true` in spec.channels[1].email",
+            "train.yaml:10:18: `ada` is not a mailbox such as `ada@example.com` in spec.channels[2].email.to[0]",
+            "train.yaml:11:20: the address must begin with `https://` or `http://` in spec.channels[3].webhook.url",
+        ]
+    );
+    let no_secret = "  events: [release.failed]\n  channels: [{slack: {secretRef: 'a b'}}]\n";
+    assert_eq!(
+        problems(&text("", no_secret)),
+        [
+            "train.yaml:6:34: `a b` is not the name of a secret: 1 to 63 letters, digits, `_` and `-` in spec.channels[0].slack.secretRef"
+        ]
+    );
+}

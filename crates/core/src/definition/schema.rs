@@ -12,7 +12,7 @@ use super::{API_VERSION, Metadata};
 use crate::account::AccountSpec;
 use crate::freeze::FreezeSpec;
 use crate::group::ReleaseGroupSpec;
-use crate::ids::{Name, Owner, ResourceKind};
+use crate::ids::{Name, Owner, ResourceKind, SecretName};
 use crate::input_set::InputSetSpec;
 use crate::notification_rule::NotificationRuleSpec;
 use crate::people::{OrganizationSpec, RoleBindingSpec, TeamSpec};
@@ -195,6 +195,24 @@ impl JsonSchema for Name {
             "type": "string",
             "format": "trainmaster-name",
             "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+        })
+    }
+}
+
+impl JsonSchema for SecretName {
+    fn schema_name() -> Cow<'static, str> {
+        "SecretName".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "format": "trainmaster-secret",
+            "pattern": "^[A-Za-z0-9_-]{1,63}$",
         })
     }
 }

@@ -11,7 +11,7 @@ use trainmaster_expr::{Condition, Type};
 
 use super::fault::{At, Faults, closest, one_of, shortened};
 use crate::duration::{Duration, time_of_day};
-use crate::ids::{Name, Owner};
+use crate::ids::{Name, Owner, SecretName};
 
 /// What a value must look like.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +51,7 @@ pub(crate) struct Fields {
 pub(crate) enum Format {
     Name,
     Owner,
+    Secret,
     Duration,
     Time,
     Date,
@@ -203,6 +204,7 @@ impl Format {
         match text {
             "trainmaster-name" => Some(Format::Name),
             "trainmaster-owner" => Some(Format::Owner),
+            "trainmaster-secret" => Some(Format::Secret),
             "trainmaster-duration" => Some(Format::Duration),
             "trainmaster-time" => Some(Format::Time),
             "trainmaster-date" => Some(Format::Date),
@@ -218,6 +220,7 @@ impl Format {
         match self {
             Format::Name => whole(text.parse::<Name>().err()?.to_string()),
             Format::Owner => whole(text.parse::<Owner>().err()?.to_string()),
+            Format::Secret => whole(text.parse::<SecretName>().err()?.to_string()),
             Format::Duration => whole(text.parse::<Duration>().err()?.to_string()),
             Format::Time => whole(time_of_day::parse(text).err()?),
             Format::Date => {
@@ -505,6 +508,7 @@ fn words(shape: &Shape) -> String {
             None => "a text".into(),
             Some(Format::Name) => "a name".into(),
             Some(Format::Owner) => "`user:NAME`, `team:NAME` or `role:NAME`".into(),
+            Some(Format::Secret) => "the name of a secret".into(),
             Some(Format::Duration) => "a duration such as `30m`".into(),
             Some(Format::Time) => "a quoted time of day such as `\"09:00\"`".into(),
             Some(Format::Date) => "a day such as `2026-12-24`".into(),

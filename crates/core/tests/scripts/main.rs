@@ -1,5 +1,6 @@
 //! The rules of the domain, told as stories.
 
+mod announcements;
 mod cadence;
 mod calendar;
 mod deployments;
