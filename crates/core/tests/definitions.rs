@@ -1085,7 +1085,7 @@ phases:
             r#"train.yaml:12:11: `zone` is not known here in spec.phases[0].when"#,
             r#"train.yaml:16:26: `versoin` is not known here in spec.phases[0].activities[0].when (did you mean `version`?)"#,
             r#"train.yaml:17:26: `item` is only there in an activity with `forEach` in spec.phases[0].activities[0].with.run[1]"#,
-            r#"train.yaml:17:37: `result` is only there in the `outputs` of an activity in spec.phases[0].activities[0].with.run[2]"#,
+            r#"train.yaml:17:37: `result` is only there in the `outputs` and `deploys` of an activity in spec.phases[0].activities[0].with.run[2]"#,
             r#"train.yaml:17:52: `regoin` is not known here in spec.phases[0].activities[0].with.run[3] (did you mean `region`?)"#,
             r#"train.yaml:17:65: `failure()` can only be asked in a `when` in spec.phases[0].activities[0].with.run[4]"#,
             r#"train.yaml:18:41: `secrets` is only there in `with` in spec.phases[0].activities[0].outputs.b"#
