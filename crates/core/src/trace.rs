@@ -17,7 +17,7 @@ pub const WORDS_MAX: usize = 2_000;
 const DEPTH_MAX: usize = 4;
 
 /// What a word names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum TraceKind {
     /// A commit.
@@ -31,7 +31,7 @@ pub enum TraceKind {
 }
 
 /// Where a word was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum TraceSource {
     /// In a recorded deployment.
@@ -43,7 +43,7 @@ pub enum TraceSource {
 }
 
 /// One word.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Trace {
     /// What it names.
     pub kind: TraceKind,

@@ -1,7 +1,9 @@
 //! What a row holds besides its body: the columns that pages filter and sort by.
 
 use trainmaster_core::entity::EntityRef;
+use trainmaster_core::event::Work;
 use trainmaster_core::release::{Activity, Life, Release};
+use trainmaster_core::trace;
 
 use crate::ports::{Columns, ReleaseColumns, Row};
 
@@ -55,8 +57,11 @@ fn of_release(release: &Release) -> ReleaseColumns {
         parent: release.parent.as_ref().map(|parent| parent.release.0),
         created_at: release.created_at.as_microsecond(),
         start_at: release.start_at.map(|at| at.as_microsecond()),
+        started_at: release.started_at.map(|at| at.as_microsecond()),
+        expected_end_at: release.expected_end_at.map(|at| at.as_microsecond()),
         ended_at: release.ended_at.map(|at| at.as_microsecond()),
         needs_input: release.counters.needs_input,
+        traces: trace::of_release(release).into_iter().collect(),
     }
 }
 
@@ -65,7 +70,16 @@ fn of_activity(activity: &Activity) -> Columns {
         path: activity.path.as_str().to_owned(),
         status: format!("{:?}", activity.status()),
         needs: words(activity.needs.iter().map(ToString::to_string)),
+        approval: approval(activity),
     }
+}
+
+/// From when to when an approval was waited for.
+fn approval(activity: &Activity) -> Option<(i64, i64)> {
+    let attempt = activity.attempt()?;
+    let is_approval = matches!(attempt.work, Work::Approval { .. });
+    let ended = attempt.ended_at.filter(|_| is_approval)?;
+    Some((attempt.started_at.as_microsecond(), ended.as_microsecond()))
 }
 
 /// The type as written everywhere.
@@ -155,6 +169,7 @@ mod tests {
                 path: "build/compile".to_owned(),
                 status: "Pending".to_owned(),
                 needs: String::new(),
+                approval: None,
             }
         );
         activity.needs = vec![

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use trainmaster_core::effect::{Effect, Outcome};
 use trainmaster_core::entity::{Entity, EntityKey};
 use trainmaster_core::ids::{AttemptId, ReleaseId, ResourceKey};
+use trainmaster_core::trace::Trace;
 use trainmaster_core::uses::ActivityType;
 
 use crate::journal::Record;
@@ -122,6 +123,9 @@ pub enum Columns {
         status: String,
         /// Who is needed (`user:…`, `team:…`, `role:…`), joined by blanks with one at each end; empty if nobody is.
         needs: String,
+        /// For the newest attempt of an approval that has ended: when it was asked for and when it ended,
+        /// microseconds since 1970.
+        approval: Option<(i64, i64)>,
     },
 }
 
@@ -154,10 +158,16 @@ pub struct ReleaseColumns {
     pub created_at: i64,
     /// Planned start, microseconds since 1970.
     pub start_at: Option<i64>,
+    /// Actual start of the current run, microseconds since 1970.
+    pub started_at: Option<i64>,
+    /// Expected end, microseconds since 1970.
+    pub expected_end_at: Option<i64>,
     /// End, microseconds since 1970.
     pub ended_at: Option<i64>,
     /// Activities that need a person.
     pub needs_input: u32,
+    /// Commits, images, artifacts and tickets that it carries.
+    pub traces: Vec<Trace>,
 }
 
 /// An answer kept under an idempotency key, written in the transaction of its command.

@@ -131,6 +131,7 @@ fn activity(release: u64, position: u64, path: String) -> Result<EntityWrite, Fa
         path,
         status: "Running".to_owned(),
         needs: String::new(),
+        approval: None,
     };
     let key = EntityKey::Activity(ReleaseId(release), u32::try_from(position)?);
     Ok(EntityWrite {

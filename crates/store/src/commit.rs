@@ -9,6 +9,7 @@ use serde::Deserialize;
 use trainmaster_core::Change;
 use trainmaster_core::entity::EntityKey;
 use trainmaster_core::ids::{ReleaseId, ResourceKey};
+use trainmaster_core::trace::{self, Trace};
 use trainmaster_engine::journal::Record;
 use trainmaster_engine::ports::{
     Batch, Columns, EntityWrite, ReleaseColumns, Row, StoreError, StoredAnswer,
@@ -89,6 +90,8 @@ const RELEASE: Table = Table {
         "created_at",
         "start_at",
         "begins_at",
+        "started_at",
+        "expected_end_at",
         "ended_at",
         "needs_input",
         "body",
@@ -119,6 +122,49 @@ const NOTIFICATION_OWNER: Table = Table {
     columns: &["owner", "position", "release"],
     key: 2,
     conflict: Conflict::Keep,
+};
+const DEPLOYMENT: Table = Table {
+    name: "deployment",
+    columns: &[
+        "position",
+        "release",
+        "path",
+        "organization",
+        "service",
+        "environment",
+        "at",
+        "by",
+        "body",
+    ],
+    key: 1,
+    conflict: Conflict::Refuse,
+};
+const DEPLOYED: Table = Table {
+    name: "deployed",
+    columns: &["environment", "service", "organization", "position"],
+    key: 3,
+    conflict: Conflict::Replace,
+};
+const TRACE: Table = Table {
+    name: "trace",
+    columns: &[
+        "kind",
+        "term",
+        "release",
+        "deployment",
+        "source",
+        "value",
+        "organization",
+        "at",
+    ],
+    key: 5,
+    conflict: Conflict::Keep,
+};
+const APPROVAL_WAIT: Table = Table {
+    name: "approval_wait",
+    columns: &["release", "position", "asked_at", "ended_at"],
+    key: 2,
+    conflict: Conflict::Replace,
 };
 const ANSWER: Table = Table {
     name: "answer",
@@ -225,10 +271,14 @@ impl Plan {
     fn records(&mut self, records: &[Arc<Record>]) -> Result<(), StoreError> {
         let mut rows = Vec::with_capacity(records.len());
         let mut told = Told::default();
+        let mut deployments = Deployments::default();
         for record in records {
             let head = Head::of(record)?;
             if head.kind == "OwnersNotified" {
                 told.take(record)?;
+            }
+            if head.kind == "DeploymentRecorded" {
+                deployments.take(record)?;
             }
             rows.push(vec![
                 Cell::from(big(record.position)),
@@ -245,6 +295,18 @@ impl Plan {
         self.journal.write(&JOURNAL, rows);
         self.rows.write(&NOTIFICATION, told.notifications);
         self.rows.write(&NOTIFICATION_OWNER, told.owners);
+        self.rows.write(&DEPLOYMENT, deployments.rows);
+        let newest = deployments.newest.into_iter();
+        let newest = newest.map(|((environment, service, organization), position)| {
+            vec![
+                Cell::Text(environment),
+                Cell::Text(service),
+                Cell::Text(organization),
+                Cell::from(position),
+            ]
+        });
+        self.rows.write(&DEPLOYED, newest.collect());
+        self.rows.write(&TRACE, deployments.traces);
         Ok(())
     }
 
@@ -268,7 +330,9 @@ impl Plan {
             (&TOKEN, rows.tokens),
             (&RELEASE, rows.releases),
             (&RELEASE_TERM, rows.terms),
+            (&TRACE, rows.traces),
             (&ACTIVITY, rows.activities),
+            (&APPROVAL_WAIT, rows.waits),
         ] {
             self.rows.write(table, rows);
         }
@@ -295,6 +359,20 @@ impl Plan {
             let terms = words::terms(columns).into_iter();
             rows.terms
                 .extend(terms.map(|term| vec![Cell::from(term), Cell::from(big(release.0))]));
+            self.rows.statement(
+                "delete from trace where release = ? and deployment = 0",
+                [Cell::from(big(release.0))],
+            );
+            let traces = columns.traces.iter().map(|found| {
+                trace_cells(
+                    found,
+                    *release,
+                    0,
+                    &columns.organization,
+                    columns.created_at,
+                )
+            });
+            rows.traces.extend(traces);
         }
         // Ended releases are hardly written again and need not be remembered.
         self.learned
@@ -335,9 +413,27 @@ impl Plan {
                     "delete from activity where release = ?",
                     "delete from notification where release = ?",
                     "delete from notification_owner where release = ?",
+                    "delete from approval_wait where release = ?",
                 ] {
                     run(sql, vec![Cell::from(big(release.0))]);
                 }
+                // What is deployed is there, whether its release is remembered or not.
+                let id = || Cell::from(big(release.0));
+                run(
+                    "delete from deployment where release = ? and position not in (
+                         select deployed.position from deployed
+                         where deployed.environment = deployment.environment
+                             and deployed.service = deployment.service
+                             and deployed.organization = deployment.organization
+                     )",
+                    vec![id()],
+                );
+                run(
+                    "delete from trace where release = ? and deployment not in (
+                         select position from deployment where release = ?
+                     )",
+                    vec![id(), id()],
+                );
                 self.removed.push(*release);
                 self.learned.words.push((release.0, None));
             }
@@ -461,6 +557,79 @@ impl Told {
     }
 }
 
+/// Deployments of a batch.
+#[derive(Default)]
+struct Deployments {
+    rows: Vec<Vec<Cell>>,
+    traces: Vec<Vec<Cell>>,
+    /// The newest position by environment, service and organization.
+    newest: BTreeMap<(String, String, String), i64>,
+}
+
+impl Deployments {
+    fn take(&mut self, record: &Record) -> Result<(), StoreError> {
+        let event = record
+            .event()
+            .map_err(|error| unreadable(format_args!("event {}", record.position), &error))?;
+        let (Change::DeploymentRecorded(deployment), Some(release)) = (&event.change, event.release)
+        else {
+            return Ok(());
+        };
+        let position = big(record.position);
+        let organization = deployment
+            .organization
+            .as_ref()
+            .map_or("", |name| name.as_str());
+        let body = serde_json::to_string(deployment)
+            .map_err(|error| unreadable(format_args!("event {}", record.position), &error))?;
+        let at = event.at.as_microsecond();
+        self.rows.push(vec![
+            Cell::from(position),
+            Cell::from(big(release.0)),
+            Cell::from(event.path.map_or_else(String::new, String::from)),
+            Cell::from(organization),
+            Cell::from(&deployment.service),
+            Cell::from(&deployment.environment),
+            Cell::from(at),
+            Cell::from(&event.by),
+            Cell::from(body),
+        ]);
+        let place = (
+            deployment.environment.clone(),
+            deployment.service.clone(),
+            organization.to_owned(),
+        );
+        self.newest.insert(place, position);
+        let traces = trace::of_deployment(deployment);
+        self.traces.extend(
+            traces
+                .iter()
+                .map(|found| trace_cells(found, release, position, organization, at)),
+        );
+        Ok(())
+    }
+}
+
+/// A word that a release, or one of its deployments, is found by.
+fn trace_cells(
+    found: &Trace,
+    release: ReleaseId,
+    deployment: i64,
+    organization: &str,
+    at: i64,
+) -> Vec<Cell> {
+    vec![
+        Cell::from(found.kind.as_str()),
+        Cell::from(found.kind.term(&found.value)),
+        Cell::from(big(release.0)),
+        Cell::from(deployment),
+        Cell::from(found.source.as_str()),
+        Cell::from(&found.value),
+        Cell::from(organization),
+        Cell::from(at),
+    ]
+}
+
 /// Rows of a batch, by table.
 #[derive(Default)]
 struct Rows {
@@ -470,7 +639,9 @@ struct Rows {
     tokens: Vec<Vec<Cell>>,
     releases: Vec<Vec<Cell>>,
     terms: Vec<Vec<Cell>>,
+    traces: Vec<Vec<Cell>>,
     activities: Vec<Vec<Cell>>,
+    waits: Vec<Vec<Cell>>,
 }
 
 impl Rows {
@@ -507,8 +678,17 @@ impl Rows {
                     path,
                     status,
                     needs,
+                    approval,
                 },
             ) => {
+                if let Some((asked_at, ended_at)) = approval {
+                    self.waits.push(vec![
+                        Cell::from(big(release.0)),
+                        Cell::from(i64::from(*position)),
+                        Cell::from(*asked_at),
+                        Cell::from(*ended_at),
+                    ]);
+                }
                 self.activities.push(vec![
                     Cell::from(big(release.0)),
                     Cell::from(i64::from(*position)),
@@ -545,6 +725,8 @@ fn release_cells(release: ReleaseId, columns: &ReleaseColumns, body: &str) -> Ve
         Cell::from(columns.start_at),
         // A release without a planned start stands in the calendar where it was made.
         Cell::from(columns.start_at.unwrap_or(columns.created_at)),
+        Cell::from(columns.started_at),
+        Cell::from(columns.expected_end_at),
         Cell::from(columns.ended_at),
         Cell::from(i64::from(columns.needs_input)),
         Cell::from(body),

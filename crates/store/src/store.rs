@@ -89,6 +89,32 @@ impl SqlStore {
         }
     }
 
+    /// Runs statements that no event stands behind, between two commits.
+    pub(crate) async fn write_aside(&self, script: Script) -> Result<(), StoreError> {
+        let mut slot = self.writer.clone().lock_owned().await;
+        let mut writer = match slot.take() {
+            Some(writer) => writer,
+            None => Writer::open(&self.place()).await?,
+        };
+        // In a task of its own it is brought to its end even if whoever waits for it gives up.
+        let written = tokio::spawn(async move {
+            match script.run(&mut writer.connection).await {
+                Ok(()) => {
+                    *slot = Some(writer);
+                    Ok(())
+                }
+                Err(error) => {
+                    writer.leave().await;
+                    Err(from_sqlx(&error))
+                }
+            }
+        });
+        match written.await {
+            Ok(done) => done,
+            Err(died) => Err(StoreError::Unavailable(died.to_string())),
+        }
+    }
+
     fn place(&self) -> Place {
         self.place
             .lock()

@@ -71,6 +71,8 @@ pub(crate) fn label_term(label: &str) -> String {
 pub(crate) fn digest(columns: &ReleaseColumns) -> u64 {
     let mut hasher = DefaultHasher::new();
     (&columns.search, &columns.labels).hash(&mut hasher);
+    columns.traces.hash(&mut hasher);
+    columns.organization.hash(&mut hasher);
     hasher.finish()
 }
 

@@ -3,6 +3,8 @@
 //! All of them are methods of [`SqlStore`](crate::SqlStore), read committed rows only, and never hold a writer up.
 //! Whether a viewer may see something is for the caller to say, by the organizations a filter names.
 
+mod deployments;
+mod figures;
 mod inbox;
 mod journal;
 mod notifications;
@@ -11,18 +13,24 @@ mod people;
 mod plans;
 mod releases;
 mod resources;
+mod retention;
 
 use sea_orm::sea_query::{LikeExpr, SelectStatement};
 use sea_orm::{ConnectionTrait as _, QueryResult, TryGetable};
 use serde::de::DeserializeOwned;
 use trainmaster_engine::ports::StoreError;
 
+pub use deployments::{
+    DeploymentFilter, DeploymentRow, Found, ReleaseHead, ReleaseWord, StateFilter,
+};
+pub use figures::{FiguresFilter, TooMany};
 pub use inbox::InboxItem;
 pub(crate) use journal::verify;
 pub use journal::{JournalFilter, JournalOrder, Verified, VerifyError};
 pub use notifications::Notification;
 pub use releases::{Archived, ReleaseFilter, ReleaseOrder, ReleaseRows};
 pub use resources::ResourceFilter;
+pub use retention::Due;
 
 use crate::SqlStore;
 use crate::error::{Sorted, unreadable};

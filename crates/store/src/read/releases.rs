@@ -360,7 +360,7 @@ fn conditions(filter: &ReleaseFilter) -> Cond {
     all
 }
 
-fn type_text(kind: ReleaseType) -> &'static str {
+pub(super) fn type_text(kind: ReleaseType) -> &'static str {
     match kind {
         ReleaseType::Standard => "standard",
         ReleaseType::Hotfix => "hotfix",

@@ -5,6 +5,7 @@
 
 mod m0001_start;
 mod m0001_start_logs;
+mod m0002_trace;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, TransactionTrait};
 use sea_orm_migration::{MigrationTrait, MigratorTrait, SchemaManager};
@@ -17,7 +18,10 @@ pub(crate) struct Main;
 
 impl MigratorTrait for Main {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_start::Start)]
+        vec![
+            Box::new(m0001_start::Start),
+            Box::new(m0002_trace::Trace),
+        ]
     }
 }
 

@@ -167,8 +167,13 @@ pub(crate) fn write_release(release: &Release) -> EntityWrite {
         parent: release.parent.as_ref().map(|parent| parent.release.0),
         created_at: release.created_at.as_microsecond(),
         start_at: release.start_at.map(|at| at.as_microsecond()),
+        started_at: release.started_at.map(|at| at.as_microsecond()),
+        expected_end_at: release.expected_end_at.map(|at| at.as_microsecond()),
         ended_at: release.ended_at.map(|at| at.as_microsecond()),
         needs_input: release.counters.needs_input,
+        traces: trainmaster_core::trace::of_release(release)
+            .into_iter()
+            .collect(),
     };
     let body = serde_json::to_string(release).expect("a body");
     let columns = Columns::Release(Box::new(columns));
@@ -187,6 +192,7 @@ pub(crate) fn write_activity(release: u64, position: u32, needs: &[&str]) -> Ent
         path,
         status: "Pending".to_owned(),
         needs,
+        approval: None,
     };
     let key = EntityKey::Activity(ReleaseId(release), position);
     EntityWrite {
