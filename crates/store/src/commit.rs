@@ -530,8 +530,7 @@ impl Told {
                 owners, message, ..
             },
             Some(release),
-        ) =
-            (event.change, event.release)
+        ) = (event.change, event.release)
         else {
             return Ok(());
         };
@@ -571,7 +570,8 @@ impl Deployments {
         let event = record
             .event()
             .map_err(|error| unreadable(format_args!("event {}", record.position), &error))?;
-        let (Change::DeploymentRecorded(deployment), Some(release)) = (&event.change, event.release)
+        let (Change::DeploymentRecorded(deployment), Some(release)) =
+            (&event.change, event.release)
         else {
             return Ok(());
         };

@@ -1,6 +1,7 @@
 //! Lists of releases: what filters let through, and pages that neither repeat nor leave out.
 
 mod common;
+mod deployments;
 
 use common::{Yard, release, with, write_activity};
 use serde_json::{Value, json};

@@ -176,7 +176,10 @@ pub(super) fn deployed(filter: &FiguresFilter) -> SelectStatement {
         .and_where(Expr::col((Alias::new("own"), "kind")).eq("commit"))
         .to_owned();
     let mut select = Query::select()
-        .columns(["release", "organization", "service", "environment", "at"].map(|name| ("deployment", name)))
+        .columns(
+            ["release", "organization", "service", "environment", "at"]
+                .map(|name| ("deployment", name)),
+        )
         .columns(["status", "type", "created_at"].map(|name| ("release", name)))
         .expr_as(Expr::from(seen), "seen_at")
         .from("deployment")

@@ -2,12 +2,15 @@
 
 use sea_orm::sea_query::{SelectStatement, SqliteQueryBuilder};
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
+use trainmaster_core::figures::Period;
 use trainmaster_core::ids::{Name, Owner, ReleaseId, ResourceKey, ResourceKind};
 use trainmaster_core::status::{ReleaseStatus, Stage};
+use trainmaster_core::trace::TraceKind;
 
 use super::{
-    Archived, JournalFilter, JournalOrder, PageRequest, ReleaseFilter, ReleaseOrder,
-    ResourceFilter, inbox, journal, notifications, resources,
+    Archived, DeploymentFilter, FiguresFilter, JournalFilter, JournalOrder, PageRequest,
+    ReleaseFilter, ReleaseOrder, ResourceFilter, StateFilter, deployments, figures, inbox, journal,
+    notifications, resources, retention,
 };
 use crate::{Options, SqlStore};
 
@@ -202,6 +205,60 @@ async fn other_pages_follow_an_index() {
         name: name("train"),
     };
     assert_searched(&store, &resources::named(&key, "revision"), "revisions").await;
+}
+
+#[tokio::test]
+async fn deployments_and_what_is_due_follow_an_index() {
+    let (_folder, store) = store().await;
+    let time = |text: &str| text.parse().expect("a time");
+    let page = PageRequest::first(50);
+    let production = || Some("production".to_owned());
+    for at in [None, Some(time("2026-11-01T00:00:00Z"))] {
+        let filter = StateFilter {
+            environment: production(),
+            at,
+            ..StateFilter::default()
+        };
+        let select = deployments::state(&filter, &page).expect("a select");
+        assert_searched(&store, &select, &format!("{filter:?}")).await;
+    }
+    for filter in [
+        DeploymentFilter::default(),
+        DeploymentFilter {
+            environment: production(),
+            ..DeploymentFilter::default()
+        },
+        DeploymentFilter {
+            release: Some(ReleaseId(7)),
+            ..DeploymentFilter::default()
+        },
+    ] {
+        let select = deployments::history(&filter, i64::MAX, 50);
+        assert_searched(&store, &select, &format!("{filter:?}")).await;
+    }
+    for kind in TraceKind::ALL {
+        let select = deployments::sought(kind, "4f2a", Some(&[Some(name("shop"))]));
+        assert_searched(&store, &select, kind.as_str()).await;
+    }
+    let due = retention::ended_before(time("2026-11-01T00:00:00Z"), false, None, 50);
+    assert_searched(&store, &due, "what is due").await;
+    let filter = FiguresFilter {
+        period: Period {
+            from: time("2026-11-01T00:00:00Z"),
+            to: time("2026-12-01T00:00:00Z"),
+        },
+        organizations: None,
+        process: None,
+        group: None,
+        environment: None,
+    };
+    for select in [
+        figures::ended(&filter),
+        figures::deployed(&filter),
+        figures::waits(&filter),
+    ] {
+        assert_searched(&store, &select, "figures").await;
+    }
 }
 
 #[tokio::test]

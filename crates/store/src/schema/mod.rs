@@ -18,10 +18,7 @@ pub(crate) struct Main;
 
 impl MigratorTrait for Main {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![
-            Box::new(m0001_start::Start),
-            Box::new(m0002_trace::Trace),
-        ]
+        vec![Box::new(m0001_start::Start), Box::new(m0002_trace::Trace)]
     }
 }
 
