@@ -61,6 +61,7 @@ pub const CODES: &[(&str, u16, &str)] = &[
     ("unknown-activity", 404, "No such activity"),
     ("unknown-resource", 404, "No such definition"),
     ("unknown-token", 404, "No such token"),
+    ("unknown-user", 404, "No such user"),
     ("unknown-callback", 404, "No such callback"),
     // The request is not understood.
     ("method-not-allowed", 405, "Method not allowed"),

@@ -254,6 +254,8 @@ pub enum Role {
     Administrator,
     /// Definitions and releases, with activate, abort and override.
     ReleaseManager,
+    /// Writes definitions; runs nothing.
+    Author,
     /// Runs releases: retries, ignores, submits.
     Operator,
     /// Reads, and decides where named as approver or owner.

@@ -210,9 +210,12 @@ impl World {
 
     /// How many activities of a release need this holder (2-execution.md, Rules).
     pub fn needs_of(&self, holder: &Holder, release: ReleaseId) -> u32 {
+        let place = self
+            .release(release)
+            .and_then(|release| release.organization.as_ref());
         let activities = self.activities(release).iter();
         activities
-            .filter(|activity| holder.is_one_of(&activity.needs))
+            .filter(|activity| self.policy.means_any(holder, place, &activity.needs))
             .count() as u32
     }
 }

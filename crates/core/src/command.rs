@@ -1,10 +1,11 @@
 //! What can be asked of the world: imperatives, each judged by [`crate::World::decide`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::access::{Identity, TokenKind, TokenScope};
 use crate::definition::Definition;
 use crate::effect::Outcome;
 use crate::ids::{
@@ -83,6 +84,46 @@ pub enum Command {
         channel: u32,
         /// Why.
         reason: String,
+    },
+    /// Make somebody known who can sign in.
+    CreateUser(NewUser),
+    /// Change what is known about a user.
+    ChangeUser {
+        /// Which.
+        user: Name,
+        /// What is to change.
+        changes: UserChanges,
+    },
+    /// Shut a user out; every token of the user ends.
+    DisableUser {
+        /// Which.
+        user: Name,
+    },
+    /// Let a user sign in again.
+    EnableUser {
+        /// Which.
+        user: Name,
+    },
+    /// A password was stored; sign-ins with the one before end.
+    SetCredential {
+        /// Whose.
+        user: Name,
+        /// The random id of what was stored.
+        credential: String,
+    },
+    /// An identity provider knows the user.
+    LinkIdentity {
+        /// Which.
+        user: Name,
+        /// As whom.
+        identity: Identity,
+    },
+    /// An identity provider's word for the user counts no longer.
+    UnlinkIdentity {
+        /// Which.
+        user: Name,
+        /// As whom.
+        identity: Identity,
     },
     /// Make a draft, and with `start` activate it at once.
     CreateRelease(Box<NewRelease>),
@@ -281,10 +322,40 @@ pub struct NewToken {
     pub roles: Vec<crate::access::Role>,
     /// Where the roles hold; none is everywhere.
     pub organization: Option<Name>,
+    /// What sort it is; a personal one brings no roles and follows its user.
+    pub kind: TokenKind,
+    /// What it is limited to.
+    pub scope: Option<TokenScope>,
     /// When it ends; none only for the first administrator token.
     pub expires_at: Option<Timestamp>,
     /// What it is for.
     pub description: String,
+}
+
+/// A user to be made known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewUser {
+    /// The name, as in `user:NAME`.
+    pub name: Name,
+    /// The name for people.
+    pub display_name: String,
+    /// Where mail goes.
+    pub email: String,
+    /// Who the person is for an identity provider.
+    pub identity: Option<Identity>,
+    /// The random id of a stored password.
+    pub credential: Option<String>,
+}
+
+/// Changes to a user: a field that is none stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserChanges {
+    /// New name for people.
+    pub display_name: Option<String>,
+    /// New address for mail.
+    pub email: Option<String>,
+    /// Teams that an identity provider names at a sign-in; only the server itself reports them.
+    pub claimed_teams: Option<BTreeSet<Name>>,
 }
 
 /// A release to be created.
@@ -383,6 +454,13 @@ impl Command {
             Command::DeleteResource { .. } => "DeleteResource",
             Command::IssueToken(_) => "IssueToken",
             Command::RevokeToken { .. } => "RevokeToken",
+            Command::CreateUser(_) => "CreateUser",
+            Command::ChangeUser { .. } => "ChangeUser",
+            Command::DisableUser { .. } => "DisableUser",
+            Command::EnableUser { .. } => "EnableUser",
+            Command::SetCredential { .. } => "SetCredential",
+            Command::LinkIdentity { .. } => "LinkIdentity",
+            Command::UnlinkIdentity { .. } => "UnlinkIdentity",
             Command::SetSecret { .. } => "SetSecret",
             Command::DeleteSecret { .. } => "DeleteSecret",
             Command::DisableOutlet { .. } => "DisableOutlet",
@@ -413,6 +491,13 @@ impl Command {
             | Command::SetSecret { .. }
             | Command::DeleteSecret { .. }
             | Command::DisableOutlet { .. }
+            | Command::CreateUser(_)
+            | Command::ChangeUser { .. }
+            | Command::DisableUser { .. }
+            | Command::EnableUser { .. }
+            | Command::SetCredential { .. }
+            | Command::LinkIdentity { .. }
+            | Command::UnlinkIdentity { .. }
             | Command::CreateRelease(_) => None,
         }
     }

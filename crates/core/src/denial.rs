@@ -80,6 +80,12 @@ impl World {
             Command::ApplyResource { definition, .. } => object::resource(&definition.key),
             Command::DeleteResource { key, .. } => object::resource(key),
             Command::RevokeToken { token } => object::token(*token),
+            Command::ChangeUser { user, .. }
+            | Command::DisableUser { user }
+            | Command::EnableUser { user }
+            | Command::SetCredential { user, .. }
+            | Command::LinkIdentity { user, .. }
+            | Command::UnlinkIdentity { user, .. } => object::user(user),
             Command::SetSecret {
                 organization, name, ..
             }
@@ -101,6 +107,11 @@ pub mod object {
     /// A release.
     pub fn release(id: ReleaseId) -> String {
         format!("release/{id}")
+    }
+
+    /// A user.
+    pub fn user(name: &Name) -> String {
+        format!("user/{name}")
     }
 
     /// A definition: its kind in lower case, its organization where it has one, its name.

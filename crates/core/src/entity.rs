@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::access::Holder;
-use crate::ids::{ReleaseId, ResourceKey, TokenId};
+use crate::access::{Holder, User};
+use crate::ids::{Name, ReleaseId, ResourceKey, TokenId};
 use crate::release::{Activity, Release};
 
 /// Which row.
@@ -24,6 +24,8 @@ pub enum EntityKey {
     Revision(ResourceKey, u32),
     /// A token.
     Token(TokenId),
+    /// A user.
+    User(Name),
     /// A release, its activities apart.
     Release(ReleaseId),
     /// One activity of a release, by its position.
@@ -37,6 +39,7 @@ impl fmt::Display for EntityKey {
             EntityKey::Resource(key) => write!(f, "resource {key}"),
             EntityKey::Revision(key, revision) => write!(f, "revision {key}@{revision}"),
             EntityKey::Token(token) => write!(f, "token {token}"),
+            EntityKey::User(user) => write!(f, "user {user}"),
             EntityKey::Release(release) => write!(f, "release {release}"),
             EntityKey::Activity(release, position) => write!(f, "activity {release} {position}"),
         }
@@ -54,6 +57,8 @@ pub enum Entity {
     Revision(Revision),
     /// A token.
     Token(Holder),
+    /// A user.
+    User(Box<User>),
     /// A release.
     Release(Box<Release>),
     /// One activity of a release.
@@ -78,6 +83,8 @@ pub enum EntityRef<'a> {
     Revision(&'a Revision),
     /// A token.
     Token(&'a Holder),
+    /// A user.
+    User(&'a User),
     /// A release.
     Release(&'a Release),
     /// One activity of a release, with the release it belongs to.
@@ -92,6 +99,7 @@ impl EntityRef<'_> {
             EntityRef::Resource(resource) => serde_json::to_string(resource),
             EntityRef::Revision(revision) => serde_json::to_string(revision),
             EntityRef::Token(holder) => serde_json::to_string(holder),
+            EntityRef::User(user) => serde_json::to_string(user),
             EntityRef::Release(release) => serde_json::to_string(release),
             EntityRef::Activity(_, activity) => serde_json::to_string(activity),
         };
@@ -107,6 +115,7 @@ impl Entity {
             EntityKey::Resource(_) => Entity::Resource(serde_json::from_str(body)?),
             EntityKey::Revision(..) => Entity::Revision(serde_json::from_str(body)?),
             EntityKey::Token(_) => Entity::Token(serde_json::from_str(body)?),
+            EntityKey::User(_) => Entity::User(serde_json::from_str(body)?),
             EntityKey::Release(_) => Entity::Release(serde_json::from_str(body)?),
             EntityKey::Activity(release, position) => Entity::Activity {
                 release: *release,

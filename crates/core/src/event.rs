@@ -3,13 +3,13 @@
 //! Events are serialized into the journal and are a promise: every journal ever written must replay.
 //! Fields are added with defaults; nothing is renamed or removed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::access::Role;
+use crate::access::{Identity, Role, TokenKind, TokenScope};
 use crate::command::{Decision, RestartFrom};
 use crate::deployment::Deployment;
 use crate::effect::Outcome;
@@ -81,6 +81,12 @@ pub enum Change {
         /// Where the roles hold; none is everywhere.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         organization: Option<Name>,
+        /// What sort it is.
+        #[serde(default, skip_serializing_if = "TokenKind::is_service")]
+        kind: TokenKind,
+        /// What it is limited to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scope: Option<TokenScope>,
         /// When it ends.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expires_at: Option<Timestamp>,
@@ -101,6 +107,62 @@ pub enum Change {
         target: String,
         /// Why it was refused.
         why: String,
+    },
+    /// Somebody became known who can sign in.
+    UserCreated {
+        /// Who.
+        user: Name,
+        /// The name for people.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        display_name: String,
+        /// Where mail goes.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        email: String,
+    },
+    /// What is known about a user changed.
+    UserChanged {
+        /// Who.
+        user: Name,
+        /// The new name for people.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        display_name: Option<String>,
+        /// The new address for mail.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        email: Option<String>,
+        /// The teams that an identity provider named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        claimed_teams: Option<BTreeSet<Name>>,
+    },
+    /// A user was shut out; every token of the user has ended.
+    UserDisabled {
+        /// Who.
+        user: Name,
+    },
+    /// A user may sign in again.
+    UserEnabled {
+        /// Who.
+        user: Name,
+    },
+    /// A password was stored; sign-ins with the one before have ended.
+    CredentialSet {
+        /// Whose.
+        user: Name,
+        /// The random id of what was stored; the hash itself is in no record.
+        credential: String,
+    },
+    /// An identity provider knows the user.
+    IdentityLinked {
+        /// Who.
+        user: Name,
+        /// As whom.
+        identity: Identity,
+    },
+    /// An identity provider's word for the user counts no longer.
+    IdentityUnlinked {
+        /// Who.
+        user: Name,
+        /// As whom.
+        identity: Identity,
     },
     /// A draft was made.
     ReleaseCreated(Box<ReleaseCreated>),

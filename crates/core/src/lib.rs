@@ -45,6 +45,7 @@ pub use denial::object;
 pub use effect::{Effect, Outcome};
 pub use event::{Change, Event};
 pub use rejection::Rejection;
+pub use resources::edit_permission;
 pub use trainmaster_expr as expr;
 pub use waiting::{Waiting, WaitingReason};
 pub use world::World;

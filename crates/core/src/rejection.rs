@@ -2,7 +2,7 @@
 
 use crate::access::Permission;
 use crate::definition::Problem;
-use crate::ids::{ActivityPath, ReleaseId, ResourceKey, TokenId};
+use crate::ids::{ActivityPath, Name, ReleaseId, ResourceKey, TokenId};
 use crate::status::{ActivityStatus, ReleaseStatus};
 
 /// Why a command was refused; nothing has changed.
@@ -39,6 +39,9 @@ pub enum Rejection {
     /// There is no such token.
     #[error("token `{0}` does not exist")]
     UnknownToken(TokenId),
+    /// There is no such user.
+    #[error("user `{0}` does not exist")]
+    UnknownUser(Name),
     /// The release's status does not allow it.
     #[error("release `{release}` is {status:?}: {why}")]
     WrongReleaseStatus {
@@ -142,7 +145,7 @@ fn problems(problems: &[Problem]) -> String {
 
 impl Rejection {
     /// Every code, in the order of the variants.
-    pub const CODES: [&'static str; 19] = [
+    pub const CODES: [&'static str; 20] = [
         "invalid-token",
         "forbidden",
         "not-yours",
@@ -150,6 +153,7 @@ impl Rejection {
         "unknown-activity",
         "unknown-resource",
         "unknown-token",
+        "unknown-user",
         "wrong-release-status",
         "wrong-activity-status",
         "not-permitted-by-process",
@@ -174,6 +178,7 @@ impl Rejection {
             Rejection::UnknownActivity { .. } => "unknown-activity",
             Rejection::UnknownResource(_) => "unknown-resource",
             Rejection::UnknownToken(_) => "unknown-token",
+            Rejection::UnknownUser(_) => "unknown-user",
             Rejection::WrongReleaseStatus { .. } => "wrong-release-status",
             Rejection::WrongActivityStatus { .. } => "wrong-activity-status",
             Rejection::NotPermittedByProcess { .. } => "not-permitted-by-process",

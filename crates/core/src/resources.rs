@@ -1,16 +1,14 @@
-//! Judges commands about definitions and tokens.
+//! Judges commands about definitions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::SignedDuration;
 use serde_json::Value;
 
-use crate::access::{Permission, Role};
-use crate::command::NewToken;
+use crate::access::Permission;
 use crate::definition::{Body, Definition, Problem};
 use crate::entity::Resource;
 use crate::event::{Change, Event};
-use crate::ids::{Name, ResourceKey, ResourceKind, TokenId};
+use crate::ids::{Name, ResourceKey, ResourceKind};
 use crate::plan::{Plan, ValueTemplate};
 use crate::rejection::Rejection;
 use crate::release::Release;
@@ -19,10 +17,6 @@ use crate::world::{Asker, World};
 
 /// Most definitions of an installation.
 const DEFINITIONS_MAX: usize = 100_000;
-/// Most tokens of an installation.
-const TOKENS_MAX: usize = 10_000;
-/// The longest life of a token, in days.
-const TOKEN_DAYS_MAX: i64 = 366;
 
 impl World {
     pub(crate) fn decide_apply(
@@ -32,7 +26,9 @@ impl World {
         if_revision: Option<u32>,
     ) -> Result<Vec<Event>, Rejection> {
         let key = &definition.key;
-        asker.needs(edit_permission(key.kind), key.organization.as_ref())?;
+        for permission in apply_permissions(key.kind) {
+            asker.needs(*permission, key.organization.as_ref())?;
+        }
         let known = self.resources.get(key);
         let current = known
             .filter(|known| !known.deleted)
@@ -63,6 +59,7 @@ impl World {
             | Body::RoleBinding(_)
             | Body::Account(_) => (),
         }
+        self.refuse_escalation(asker, key, Some(&definition.body))?;
         Ok(vec![asker.fact(applied(
             definition,
             known.map_or(0, |known| known.revision) + 1,
@@ -92,6 +89,7 @@ impl World {
         if let Some(user) = self.user_of(key) {
             return Err(Rejection::InUse(user));
         }
+        self.refuse_escalation(asker, key, None)?;
         Ok(vec![
             asker.fact(Change::ResourceDeleted { key: key.clone() }),
         ])
@@ -273,95 +271,31 @@ impl World {
         }
         Ok(asker.fact(applied(&definition, known.revision + 1)))
     }
+}
 
-    pub(crate) fn decide_issue(
-        &self,
-        asker: &Asker<'_>,
-        new: &NewToken,
-    ) -> Result<Vec<Event>, Rejection> {
-        asker.needs(Permission::TokenManage, new.organization.as_ref())?;
-        if self.holders.len() >= TOKENS_MAX {
-            return Err(Rejection::LimitReached {
-                what: "tokens",
-                limit: TOKENS_MAX as u64,
-            });
-        }
-        let refuse = |field: &str, message: &str| Err(crate::release::refuse_field(field, message));
-        if new.roles.is_empty() {
-            return refuse("roles", "name at least one role");
-        }
-        let first = asker.holder.is_none() && new.roles.contains(&Role::Administrator);
-        match new.expires_at {
-            None if !first => return refuse("expiresAt", "a token needs an end"),
-            Some(end) if end <= asker.at => return refuse("expiresAt", "lies in the past"),
-            Some(end) if end > asker.at + SignedDuration::from_hours(24 * TOKEN_DAYS_MAX) => {
-                return refuse("expiresAt", "lies more than 366 days ahead");
-            }
-            _ => (),
-        }
-        if new.teams.len() > 100 {
-            return refuse("teams", "has more than 100 entries");
-        }
-        crate::release::check_text("description", &new.description)?;
-        let token = TokenId(self.meta.last_token + 1);
-        let NewToken {
-            digest,
-            user,
-            teams,
-            roles,
-            organization,
-            expires_at,
-            description,
-        } = new.clone();
-        let issued = Change::TokenIssued {
-            token,
-            digest,
-            user,
-            teams,
-            roles,
-            organization,
-            expires_at,
-            description,
-        };
-        Ok(vec![asker.fact(issued)])
-    }
-
-    pub(crate) fn decide_revoke(
-        &self,
-        asker: &Asker<'_>,
-        token: TokenId,
-    ) -> Result<Vec<Event>, Rejection> {
-        let holder = self.holders.get(&token);
-        let own = |holder: &crate::access::Holder| {
-            asker.holder.is_some_and(|asker| asker.user == holder.user)
-        };
-        let may = |holder: &&crate::access::Holder| {
-            own(holder)
-                || asker
-                    .needs(Permission::TokenManage, holder.organization.as_ref())
-                    .is_ok()
-        };
-        let holder = holder.filter(may).ok_or(Rejection::UnknownToken(token))?;
-        if holder.revoked {
-            return Ok(Vec::new());
-        }
-        Ok(vec![asker.fact(Change::TokenRevoked { token })])
+/// Everything that it takes to apply a definition of a kind: what it does by itself later is asked for now.
+///
+/// A release group makes and starts releases, and nobody gets that done who may not do it (reliability.md, 31).
+fn apply_permissions(kind: ResourceKind) -> &'static [Permission] {
+    match kind {
+        ResourceKind::Process | ResourceKind::InputSet => &[Permission::DefinitionEdit],
+        ResourceKind::ReleaseGroup => &[
+            Permission::DefinitionEdit,
+            Permission::ReleaseEdit,
+            Permission::ReleaseStart,
+        ],
+        ResourceKind::Freeze => &[Permission::FreezeEdit],
+        ResourceKind::NotificationRule => &[Permission::NotificationEdit],
+        ResourceKind::Organization
+        | ResourceKind::Team
+        | ResourceKind::RoleBinding
+        | ResourceKind::Account => &[Permission::AccessManage],
     }
 }
 
 /// Which permission it takes to apply or delete a definition of a kind.
-pub(crate) fn edit_permission(kind: ResourceKind) -> Permission {
-    match kind {
-        ResourceKind::Process | ResourceKind::InputSet | ResourceKind::ReleaseGroup => {
-            Permission::DefinitionEdit
-        }
-        ResourceKind::Freeze => Permission::FreezeEdit,
-        ResourceKind::NotificationRule => Permission::NotificationEdit,
-        ResourceKind::Organization
-        | ResourceKind::Team
-        | ResourceKind::RoleBinding
-        | ResourceKind::Account => Permission::AccessManage,
-    }
+pub fn edit_permission(kind: ResourceKind) -> Permission {
+    apply_permissions(kind)[0]
 }
 
 fn is_same(known: &Resource, definition: &Definition) -> bool {

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use jiff::Timestamp;
 use jiff::tz::TimeZoneDatabase;
 
-use crate::access::{Holder, Permission};
+use crate::access::{Holder, Lack, Permission, Policy, Question, Tie, Verdict};
 use crate::account::{ACCOUNT, AccountSpec};
 use crate::calendar::touch::Touches;
 use crate::command::{Actor, Command, Envelope};
@@ -15,8 +15,10 @@ use crate::denial::Denials;
 use crate::effect::Effect;
 use crate::entity::{Entity, EntityKey, EntityRef, Meta, Resource, Revision};
 use crate::event::{Change, Event, Work};
-use crate::ids::{ActivityPath, AttemptId, Name, ReleaseId, ResourceKey, ResourceKind, TokenId};
 use crate::outlets::{decide_delete_secret, decide_disable_outlet, decide_set_secret};
+use crate::ids::{
+    ActivityPath, AttemptId, Name, Owner, ReleaseId, ResourceKey, ResourceKind, TokenId,
+};
 use crate::plan::Plan;
 use crate::rejection::Rejection;
 use crate::release::state::{Spot, State};
@@ -33,6 +35,8 @@ pub struct World {
     pub(crate) resources: BTreeMap<ResourceKey, Resource>,
     pub(crate) revisions: BTreeMap<ResourceKey, BTreeMap<u32, StoredRevision>>,
     pub(crate) holders: BTreeMap<TokenId, Holder>,
+    /// Bindings, teams and users, in the form in which rights are judged.
+    pub(crate) policy: Arc<Policy>,
     digests: BTreeMap<String, TokenId>,
     pub(crate) releases: BTreeMap<ReleaseId, State>,
     /// Releases that wait for a release to succeed.
@@ -40,7 +44,7 @@ pub struct World {
     wanted: BTreeMap<AttemptId, Effect>,
     timers: BTreeSet<(Timestamp, ReleaseId, Spot)>,
     agenda: BTreeSet<ReleaseId>,
-    touched: BTreeSet<EntityKey>,
+    pub(crate) touched: BTreeSet<EntityKey>,
     effect_changes: BTreeSet<AttemptId>,
     settling: Option<ReleaseId>,
     /// Ended releases that something in memory still asks about.
@@ -71,6 +75,7 @@ impl World {
             resources: BTreeMap::new(),
             revisions: BTreeMap::new(),
             holders: BTreeMap::new(),
+            policy: Arc::new(Policy::default()),
             digests: BTreeMap::new(),
             releases: BTreeMap::new(),
             waiters: BTreeMap::new(),
@@ -106,14 +111,19 @@ impl World {
     pub fn adopt(&mut self, entities: impl IntoIterator<Item = Entity>) -> Result<(), BrokenWorld> {
         let mut releases: BTreeMap<ReleaseId, Box<Release>> = BTreeMap::new();
         let mut activities: BTreeMap<ReleaseId, BTreeMap<u32, Activity>> = BTreeMap::new();
+        let mut about_rights = BTreeSet::new();
         for entity in entities {
             match entity {
                 Entity::Meta(meta) => self.meta = meta,
                 Entity::Resource(resource) => {
+                    if Policy::concerns(resource.key.kind) {
+                        about_rights.insert(resource.key.clone());
+                    }
                     self.resources.insert(resource.key.clone(), resource);
                 }
                 Entity::Revision(revision) => self.adopt_revision(revision)?,
                 Entity::Token(holder) => self.keep_holder(holder),
+                Entity::User(user) => Arc::make_mut(&mut self.policy).set_user(*user),
                 Entity::Release(release) => {
                     releases.insert(release.id, release);
                 }
@@ -128,6 +138,9 @@ impl World {
                         .insert(position, *activity);
                 }
             }
+        }
+        for key in &about_rights {
+            self.refresh_rights(key);
         }
         for (id, release) in releases {
             let activities = activities.remove(&id).unwrap_or_default();
@@ -316,6 +329,19 @@ impl World {
                 channel,
                 reason,
             } => decide_disable_outlet(&asker, rule, *channel, reason),
+            Command::CreateUser(new) => self.decide_create_user(&asker, new),
+            Command::ChangeUser { user, changes } => self.decide_change_user(&asker, user, changes),
+            Command::DisableUser { user } => self.decide_disable_user(&asker, user),
+            Command::EnableUser { user } => self.decide_enable_user(&asker, user),
+            Command::SetCredential { user, credential } => {
+                self.decide_set_credential(&asker, user, credential)
+            }
+            Command::LinkIdentity { user, identity } => {
+                self.decide_link_identity(&asker, user, identity)
+            }
+            Command::UnlinkIdentity { user, identity } => {
+                self.decide_unlink_identity(&asker, user, identity)
+            }
             Command::CreateRelease(new) => self.decide_create(&asker, new),
             Command::EditRelease {
                 release,
@@ -428,6 +454,7 @@ impl World {
                 EntityRef::Revision(&self.revisions.get(key)?.get(revision)?.revision)
             }
             EntityKey::Token(token) => EntityRef::Token(self.holders.get(token)?),
+            EntityKey::User(user) => EntityRef::User(self.policy.user(user)?),
             EntityKey::Release(release) => EntityRef::Release(&self.releases.get(release)?.release),
             EntityKey::Activity(release, position) => {
                 let state = self.releases.get(release)?;
@@ -505,6 +532,26 @@ impl World {
     /// Every token.
     pub fn holders(&self) -> impl Iterator<Item = &Holder> {
         self.holders.values()
+    }
+
+    /// Who may do what at this moment.
+    pub fn policy(&self) -> &Arc<Policy> {
+        &self.policy
+    }
+
+    /// Judges by rights that were read elsewhere, in a world that does not hold all rows about people.
+    pub fn judge_by(&mut self, policy: Arc<Policy>) {
+        self.policy = policy;
+    }
+
+    /// Takes in what a definition about rights says now.
+    fn refresh_rights(&mut self, key: &ResourceKey) {
+        if let Some(resource) = self.resources.get(key) {
+            let stored = self.revisions.get(key);
+            let stored = stored.and_then(|revisions| revisions.get(&resource.revision));
+            let body = stored.map(|stored| &stored.body);
+            Arc::make_mut(&mut self.policy).take_definition(resource, body);
+        }
     }
 
     /// The token with this digest.
@@ -765,6 +812,7 @@ impl World {
                     updated_by: event.by.clone(),
                 };
                 self.resources.insert(key.clone(), resource);
+                self.refresh_rights(key);
                 self.touched.insert(EntityKey::Resource(key.clone()));
                 self.touched
                     .insert(EntityKey::Revision(key.clone(), *revision));
@@ -778,6 +826,7 @@ impl World {
                 resource.deleted = true;
                 resource.updated_at = event.at;
                 resource.updated_by.clone_from(&event.by);
+                self.refresh_rights(key);
                 self.touched.insert(EntityKey::Resource(key.clone()));
                 self.note_touches_of_drafts(key);
             }
@@ -788,6 +837,8 @@ impl World {
                 teams,
                 roles,
                 organization,
+                kind,
+                scope,
                 expires_at,
                 description,
             } => {
@@ -802,6 +853,8 @@ impl World {
                     teams: teams.clone(),
                     roles: roles.clone(),
                     organization: organization.clone(),
+                    kind: *kind,
+                    scope: scope.clone(),
                     expires_at: *expires_at,
                     issued_at: event.at,
                     issued_by: event.by.clone(),
@@ -824,7 +877,7 @@ impl World {
             Change::SecretSet { .. }
             | Change::SecretDeleted { .. }
             | Change::OutletDisabled { .. } => (),
-            other => debug_assert!(false, "not a fact about definitions: {other:?}"),
+            _ => self.apply_to_user(event),
         }
     }
 
@@ -833,16 +886,25 @@ impl World {
             Actor::System => None,
             Actor::Token(token) => {
                 let holder = self.holders.get(&token).ok_or(Rejection::InvalidToken)?;
+                if !self.policy.lets_in(holder, envelope.at) {
+                    return Err(Rejection::InvalidToken);
+                }
                 Some(holder)
-                    .filter(|holder| holder.is_valid(envelope.at))
-                    .ok_or(Rejection::InvalidToken)?
-                    .into()
             }
         };
         Ok(Asker {
-            at: envelope.at,
             holder,
+            ..self.server(envelope.at)
         })
+    }
+
+    /// The server itself as the one who asks.
+    pub(crate) fn server(&self, at: Timestamp) -> Asker<'_> {
+        Asker {
+            at,
+            holder: None,
+            policy: &self.policy,
+        }
     }
 }
 
@@ -882,6 +944,8 @@ pub(crate) struct Asker<'a> {
     pub(crate) at: Timestamp,
     /// The token's holder; none is the server itself.
     pub(crate) holder: Option<&'a Holder>,
+    /// Who may do what now.
+    pub(crate) policy: &'a Policy,
 }
 
 impl Asker<'_> {
@@ -896,13 +960,57 @@ impl Asker<'_> {
         permission: Permission,
         organization: Option<&Name>,
     ) -> Result<(), Rejection> {
-        match self.holder {
-            Some(holder) if !holder.may(permission, organization) => Err(Rejection::Forbidden {
-                permission,
-                place: place(organization),
-            }),
-            _ => Ok(()),
+        self.needs_with(permission, organization, || Tie::None)
+    }
+
+    /// Refuses an asker who may not do this to a release; what the asker has to do with it is found out if it matters.
+    pub(crate) fn needs_with(
+        &self,
+        permission: Permission,
+        organization: Option<&Name>,
+        tie: impl FnOnce() -> Tie,
+    ) -> Result<(), Rejection> {
+        let Some(holder) = self.holder else {
+            return Ok(());
+        };
+        let mut question = Question {
+            permission,
+            organization,
+            tie: Tie::None,
+        };
+        let mut verdict = self.policy.judge(holder, &question);
+        if matches!(verdict, Verdict::Refused(Lack::OnlyOwn(_) | Lack::Role)) {
+            question.tie = tie();
+            verdict = self.policy.judge(holder, &question);
         }
+        match verdict {
+            Verdict::Granted(_) => Ok(()),
+            Verdict::Refused(lack) => {
+                let mut place = place(organization);
+                if lack != Lack::Role {
+                    place.push_str(": ");
+                    place.push_str(&lack.words(&question));
+                }
+                Err(Rejection::Forbidden { permission, place })
+            }
+        }
+    }
+
+    /// Whether the asker is this very person, not a machine under its name and not a token with limits.
+    pub(crate) fn is_the_person(&self, user: &Name) -> bool {
+        self.holder.is_some_and(|holder| {
+            holder.user == *user && holder.follows_its_user() && holder.scope.is_none()
+        })
+    }
+
+    /// Whether any of the owners, as written in something of that organization, means the asker.
+    pub(crate) fn is_one_of<'o>(
+        &self,
+        organization: Option<&Name>,
+        owners: impl IntoIterator<Item = &'o Owner>,
+    ) -> bool {
+        self.holder
+            .is_some_and(|holder| self.policy.means_any(holder, organization, owners))
     }
 
     /// Refuses everybody but the server itself.

@@ -17,7 +17,7 @@ pub(crate) fn row(entity: EntityRef<'_>) -> Row {
 
 fn columns(entity: EntityRef<'_>) -> Columns {
     match entity {
-        EntityRef::Meta(_) | EntityRef::Revision(_) => Columns::None,
+        EntityRef::Meta(_) | EntityRef::Revision(_) | EntityRef::User(_) => Columns::None,
         EntityRef::Resource(resource) => Columns::Resource {
             deleted: resource.deleted,
             revision: resource.revision,

@@ -484,6 +484,7 @@ fn one_of_each() -> Vec<Entity> {
             ..Meta::default()
         }),
         sample::token(1),
+        sample::user("ada"),
     ];
     entities.extend(sample::definition(2));
     entities.extend(with_activities(&sample::release(7, "Underway"), 2));
@@ -515,6 +516,7 @@ fn writes(entities: &[Entity]) -> Vec<EntityWrite> {
             Entity::Resource(resource) => columns::row(EntityRef::Resource(resource)),
             Entity::Revision(revision) => columns::row(EntityRef::Revision(revision)),
             Entity::Token(holder) => columns::row(EntityRef::Token(holder)),
+            Entity::User(user) => columns::row(EntityRef::User(user)),
             Entity::Release(release) => columns::row(EntityRef::Release(release)),
             Entity::Activity {
                 release, activity, ..
@@ -537,6 +539,7 @@ fn key(entity: &Entity) -> EntityKey {
         Entity::Resource(resource) => EntityKey::Resource(resource.key.clone()),
         Entity::Revision(revision) => EntityKey::Revision(revision.key.clone(), revision.revision),
         Entity::Token(holder) => EntityKey::Token(holder.token),
+        Entity::User(user) => EntityKey::User(user.name.clone()),
         Entity::Release(release) => EntityKey::Release(release.id),
         Entity::Activity {
             release, position, ..

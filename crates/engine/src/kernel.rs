@@ -408,7 +408,8 @@ fn release_of(key: &EntityKey) -> Option<ReleaseId> {
         EntityKey::Meta
         | EntityKey::Resource(_)
         | EntityKey::Revision(..)
-        | EntityKey::Token(_) => None,
+        | EntityKey::Token(_)
+        | EntityKey::User(_) => None,
     }
 }
 

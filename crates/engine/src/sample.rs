@@ -73,6 +73,19 @@ pub(crate) fn token(number: u64) -> Entity {
     })))
 }
 
+/// A user.
+pub(crate) fn user(name: &str) -> Entity {
+    Entity::User(Box::new(read(json!({
+        "name": name,
+        "displayName": "Ada 'the first' ☃",
+        "createdAt": "2026-11-21T08:00:00Z",
+        "createdBy": "system",
+        "updatedAt": "2026-11-21T08:00:00Z",
+        "vouchedAt": "2026-11-21T08:00:00Z",
+        "vouchedBy": "system",
+    }))))
+}
+
 fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {
     serde_json::from_value(value).expect("a sample is written as rows are")
 }

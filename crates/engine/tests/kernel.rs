@@ -394,6 +394,8 @@ fn viewer(kernel: &mut Kernel) -> TokenId {
         teams: Vec::new(),
         roles: vec![Role::Viewer],
         organization: None,
+        kind: trainmaster_core::access::TokenKind::Service,
+        scope: None,
         expires_at: Some(morning() + SignedDuration::from_hours(24)),
         description: "looks".to_owned(),
     };

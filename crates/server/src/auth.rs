@@ -10,8 +10,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
 use trainmaster_core::Actor;
-use trainmaster_core::access::{Holder, Permission};
-use trainmaster_core::ids::Name;
+use trainmaster_core::access::{Holder, Permission, Policy, Seen};
+use trainmaster_core::ids::{Name, Owner};
 
 use crate::error::{ApiError, ApiResult};
 use crate::state::App;
@@ -21,32 +21,54 @@ use crate::token::Token;
 ///
 /// Only [`require`] makes one, so a handler that takes a viewer cannot be reached without a token.
 #[derive(Clone, Debug)]
-pub(crate) struct Viewer(Arc<Holder>);
+pub(crate) struct Viewer(Arc<Known>);
+
+#[derive(Debug)]
+struct Known {
+    holder: Holder,
+    /// Who may do what, as of the moment the request came in.
+    policy: Arc<Policy>,
+}
 
 impl Viewer {
     /// The token's holder.
     pub(crate) fn holder(&self) -> &Holder {
-        &self.0
+        &self.0.holder
+    }
+
+    /// Who may do what, as of the moment the request came in.
+    pub(crate) fn policy(&self) -> &Arc<Policy> {
+        &self.0.policy
     }
 
     /// The viewer as the one who asks for a change.
     pub(crate) fn actor(&self) -> Actor {
-        Actor::Token(self.0.token)
+        Actor::Token(self.holder().token)
     }
 
     /// Whether the viewer may see what belongs there; what it may not see does not exist for it.
     pub(crate) fn sees(&self, organization: Option<&Name>) -> bool {
-        self.0.may(Permission::Read, organization)
+        self.may(Permission::Read, organization)
     }
 
-    /// The only organization that the viewer sees besides the account level; none is all.
-    pub(crate) fn bound_to(&self) -> Option<&Name> {
-        self.0.organization.as_ref()
+    /// What the viewer may see.
+    pub(crate) fn seen(&self) -> Seen {
+        self.policy().seen(self.holder())
     }
 
-    /// Refuses a viewer that lacks a permission in its own place.
+    /// Whether the viewer may do something to everything that belongs there.
+    pub(crate) fn may(&self, permission: Permission, organization: Option<&Name>) -> bool {
+        self.policy().may(self.holder(), permission, organization)
+    }
+
+    /// Everything that names the viewer: as a person, by team, by role.
+    pub(crate) fn names(&self) -> Vec<Owner> {
+        self.policy().names_of(self.holder())
+    }
+
+    /// Refuses a viewer that has a permission nowhere.
     pub(crate) fn needs(&self, permission: Permission) -> ApiResult<()> {
-        if self.0.may(permission, self.bound_to()) {
+        if self.policy().may_somewhere(self.holder(), permission) {
             return Ok(());
         }
         Err(ApiError::new(
@@ -86,11 +108,15 @@ pub(crate) async fn require(State(app): State<App>, mut request: Request, next: 
 pub(crate) async fn authenticate(app: &App, headers: &HeaderMap) -> ApiResult<Viewer> {
     let token = bearer(headers)?;
     let digest = token.digest();
+    // Rights first: what the token is found to be was so no earlier than what its user may do.
+    let policy = app.policy().await?;
     let holder = app.holder_by_digest(&digest).await?;
     let known =
         holder.filter(|holder| bool::from(holder.digest.as_bytes().ct_eq(digest.as_bytes())));
     match known {
-        Some(holder) if holder.is_valid(app.now()) => Ok(Viewer(Arc::new(holder))),
+        Some(holder) if policy.lets_in(&holder, app.now()) => {
+            Ok(Viewer(Arc::new(Known { holder, policy })))
+        }
         Some(_) | None => Err(ApiError::new(
             "invalid-token",
             "the token is unknown, expired or revoked",

@@ -11,6 +11,7 @@ mod layers;
 mod limiter;
 mod metrics;
 mod openapi;
+mod rights;
 mod routes;
 mod rows;
 mod serve;

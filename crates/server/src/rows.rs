@@ -4,7 +4,7 @@ use serde::Deserialize;
 use trainmaster_api::Page;
 use trainmaster_core::access::Holder;
 use trainmaster_core::entity::{Entity, Resource};
-use trainmaster_core::ids::{Name, Owner, ReleaseId, ResourceKey, ResourceKind, TokenId};
+use trainmaster_core::ids::{Name, ReleaseId, ResourceKey, ResourceKind, TokenId};
 use trainmaster_core::release::{Life, Release};
 use trainmaster_engine::ports::StoreError;
 use trainmaster_store::SqlStore;
@@ -57,32 +57,11 @@ pub(crate) fn organizations(
     viewer: &Viewer,
     asked: Option<&str>,
 ) -> ApiResult<Option<Vec<Option<Name>>>> {
-    let seen = |list: Vec<Option<Name>>| {
-        list.into_iter()
-            .filter(|organization| viewer.sees(organization.as_ref()))
-            .collect::<Vec<_>>()
-    };
-    match (asked, viewer.bound_to()) {
-        (Some(asked), _) => Ok(Some(seen(vec![query_name("organization", Some(asked))?]))),
-        (None, Some(own)) => Ok(Some(seen(vec![None, Some(own.clone())]))),
-        (None, None) if viewer.sees(None) => Ok(None),
-        (None, None) => Ok(Some(Vec::new())),
-    }
-}
-
-/// Everything that names a viewer: as a person, by team, by role.
-pub(crate) fn stands_for(holder: &Holder) -> Vec<Owner> {
-    let teams = holder.teams.iter().cloned().map(Owner::Team);
-    let roles = holder
-        .roles
-        .iter()
-        .filter_map(|role| role.as_str().parse().ok())
-        .map(Owner::Role);
-    [Owner::User(holder.user.clone())]
-        .into_iter()
-        .chain(teams)
-        .chain(roles)
-        .collect()
+    let seen = viewer.seen();
+    Ok(match asked {
+        Some(asked) => seen.only(query_name("organization", Some(asked))?).places(),
+        None => seen.places(),
+    })
 }
 
 /// Filters by label: `key=value`, several separated by commas; a plain tag is a key with an empty value.

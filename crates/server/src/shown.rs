@@ -39,6 +39,8 @@ enum Audience {
     Of(Option<Name>),
     /// Whoever manages tokens there.
     TokenManagers(Option<Name>),
+    /// Whoever manages users.
+    UserManagers,
     /// Only who sees everything: where it belongs cannot be told any more.
     Unbound,
 }
@@ -48,10 +50,11 @@ impl Shown {
     pub(crate) fn is_for(&self, viewer: &Viewer) -> bool {
         match &self.audience {
             Audience::Of(organization) => viewer.sees(organization.as_ref()),
-            Audience::TokenManagers(organization) => viewer
-                .holder()
-                .may(Permission::TokenManage, organization.as_ref()),
-            Audience::Unbound => viewer.bound_to().is_none(),
+            Audience::TokenManagers(organization) => {
+                viewer.may(Permission::TokenManage, organization.as_ref())
+            }
+            Audience::UserManagers => viewer.may(Permission::UserManage, None),
+            Audience::Unbound => viewer.seen().is_everywhere(),
         }
     }
 }
@@ -107,6 +110,13 @@ async fn audience(app: &App, event: &Event) -> ApiResult<Audience> {
             Some(holder) => Audience::TokenManagers(holder.organization),
             None => Audience::Unbound,
         },
+        Change::UserCreated { .. }
+        | Change::UserChanged { .. }
+        | Change::UserDisabled { .. }
+        | Change::UserEnabled { .. }
+        | Change::CredentialSet { .. }
+        | Change::IdentityLinked { .. }
+        | Change::IdentityUnlinked { .. } => Audience::UserManagers,
         Change::ReleaseCreated(created) => Audience::Of(created.organization.clone()),
         _ => match event.release {
             Some(release) => app

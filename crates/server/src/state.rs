@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZoneDatabase;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use trainmaster_core::access::Policy;
 use trainmaster_core::ids::{AttemptId, Name, ReleaseId};
 use trainmaster_core::{Command, Event, World};
 use trainmaster_engine::ports::{Clock, LogStore};
@@ -19,6 +20,7 @@ use crate::auth::Viewer;
 use crate::error::{ApiError, ApiResult};
 use crate::limiter::Limiter;
 use crate::metrics::HttpMetrics;
+use crate::rights::Rights;
 use crate::shown::ShownEvents;
 use crate::worlds::{Snapshot, Worlds};
 
@@ -97,6 +99,7 @@ struct Inner {
     streams: Arc<Semaphore>,
     parses: Semaphore,
     worlds: Worlds,
+    rights: Rights,
     shown: ShownEvents,
     organizations: Mutex<BTreeMap<ReleaseId, Option<Name>>>,
     stopping: CancellationToken,
@@ -111,6 +114,11 @@ impl App {
             parts.store.clone(),
             parts.zones.clone(),
         );
+        let rights = Rights::new(
+            parts.engine.clone(),
+            parts.store.clone(),
+            parts.zones.clone(),
+        );
         App(Arc::new(Inner {
             limiter: Limiter::new(options.rate_per_second, options.rate_burst),
             http_metrics: HttpMetrics::default(),
@@ -118,6 +126,7 @@ impl App {
             streams: Arc::new(Semaphore::new(options.streams_max)),
             parses: Semaphore::new(options.parses_max.max(1)),
             worlds,
+            rights,
             shown: ShownEvents::default(),
             organizations: Mutex::default(),
             stopping: CancellationToken::new(),
@@ -176,6 +185,11 @@ impl App {
 
     pub(crate) fn shown(&self) -> &ShownEvents {
         &self.0.shown
+    }
+
+    /// Who may do what at this moment.
+    pub(crate) async fn policy(&self) -> ApiResult<Arc<Policy>> {
+        self.0.rights.now().await
     }
 
     /// Position of the newest durable event.

@@ -11,13 +11,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::tz::TimeZoneDatabase;
 use serde::Deserialize;
 use trainmaster_core::World;
-use trainmaster_core::access::Holder;
 use trainmaster_core::entity::Entity;
 use trainmaster_core::ids::{Name, ReleaseId};
 use trainmaster_engine::journal::Record;
 use trainmaster_engine::{Engine, Subscription};
 use trainmaster_store::SqlStore;
 
+use crate::auth::Viewer;
 use crate::error::{ApiError, ApiResult};
 
 /// Releases that are kept; the least recently used goes first.
@@ -37,13 +37,14 @@ impl Snapshot {
     /// Asks the world on behalf of somebody.
     pub(crate) fn ask<T>(
         &self,
-        holder: &Holder,
+        viewer: &Viewer,
         question: impl FnOnce(&World) -> T,
     ) -> ApiResult<T> {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
-        // Actions are judged by the right that the holder has now, so the world has to know the holder.
+        // Actions are judged by the rights of now, so the world has to know them and the token.
+        world.judge_by(viewer.policy().clone());
         world
-            .adopt([Entity::Token(holder.clone())])
+            .adopt([Entity::Token(viewer.holder().clone())])
             .map_err(ApiError::internal)?;
         Ok(question(&world))
     }

@@ -68,6 +68,8 @@ impl People {
             teams: teams.iter().copied().map(name).collect(),
             roles: vec![role],
             organization: None,
+            kind: trainmaster_core::access::TokenKind::Service,
+            scope: None,
             expires_at: Some(now + SignedDuration::from_hours(hours)),
             description: String::new(),
         })

@@ -541,7 +541,7 @@ fn is_revoked(world: &World, envelope: &Envelope) -> bool {
         Actor::System => false,
         Actor::Token(token) => !world
             .holder(token)
-            .is_some_and(|holder| holder.is_valid(envelope.at)),
+            .is_some_and(|holder| world.policy().lets_in(holder, envelope.at)),
     }
 }
 

@@ -51,6 +51,8 @@ impl History {
                     teams: vec![name(team)],
                     roles: vec![role],
                     organization: None,
+                    kind: trainmaster_core::access::TokenKind::Service,
+                    scope: None,
                     expires_at: Some(history.now + SignedDuration::from_hours(1_000)),
                     description: String::new(),
                 }),

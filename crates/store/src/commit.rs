@@ -72,6 +72,12 @@ const TOKEN: Table = Table {
     key: 1,
     conflict: Conflict::Replace,
 };
+const USER: Table = Table {
+    name: "user_account",
+    columns: &["name", "body"],
+    key: 1,
+    conflict: Conflict::Replace,
+};
 const RELEASE: Table = Table {
     name: "release",
     columns: &[
@@ -328,6 +334,7 @@ impl Plan {
             (&RESOURCE, rows.resources),
             (&REVISION, rows.revisions),
             (&TOKEN, rows.tokens),
+            (&USER, rows.users),
             (&RELEASE, rows.releases),
             (&RELEASE_TERM, rows.terms),
             (&TRACE, rows.traces),
@@ -402,6 +409,10 @@ impl Plan {
                     vec![Cell::from(big(token.0))],
                 );
             }
+            EntityKey::User(user) => run(
+                "delete from user_account where name = ?",
+                vec![Cell::from(user.as_str())],
+            ),
             EntityKey::Activity(release, position) => run(
                 "delete from activity where release = ? and position = ?",
                 vec![Cell::from(big(release.0)), Cell::from(i64::from(*position))],
@@ -637,6 +648,7 @@ struct Rows {
     resources: Vec<Vec<Cell>>,
     revisions: Vec<Vec<Cell>>,
     tokens: Vec<Vec<Cell>>,
+    users: Vec<Vec<Cell>>,
     releases: Vec<Vec<Cell>>,
     terms: Vec<Vec<Cell>>,
     traces: Vec<Vec<Cell>>,
@@ -667,6 +679,9 @@ impl Rows {
                 let id = Cell::from(big(token.0));
                 self.tokens
                     .push(vec![id, Cell::from(digest), Cell::from(*revoked), body()]);
+            }
+            (EntityKey::User(user), Columns::None) => {
+                self.users.push(vec![Cell::from(user.as_str()), body()]);
             }
             (EntityKey::Release(release), Columns::Release(columns)) => {
                 self.releases

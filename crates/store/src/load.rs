@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 use tokio::task::JoinHandle;
+use trainmaster_core::access::Policy;
 use trainmaster_core::entity::{Entity, EntityKey, Resource, Revision};
 use trainmaster_core::ids::{ReleaseId, ResourceKey, TokenId};
 use trainmaster_core::release::Release;
@@ -36,6 +37,7 @@ pub(crate) async fn all(readers: &SqlitePool) -> Result<Loaded, StoreError> {
     }
     entities.extend(resources.into_iter().map(Entity::Resource));
     entities.extend(tokens(&mut transaction).await?);
+    entities.extend(users(&mut transaction).await?);
     entities.extend(
         releases
             .into_iter()
@@ -130,6 +132,37 @@ async fn tokens(connection: &mut SqliteConnection) -> Result<Vec<Entity>, StoreE
             body(row, 0, || EntityKey::Token(TokenId(id.unsigned_abs()))).map(Entity::Token)
         })
         .collect()
+}
+
+async fn users(connection: &mut SqliteConnection) -> Result<Vec<Entity>, StoreError> {
+    let rows = sqlx::query("select body, name from user_account order by name")
+        .fetch_all(connection)
+        .await
+        .sorted()?;
+    rows.iter()
+        .map(|row| {
+            let text: &str = row.try_get(0).sorted()?;
+            let name: String = row.try_get(1).sorted()?;
+            let user = serde_json::from_str(text);
+            user.map(|user| Entity::User(Box::new(user)))
+                .map_err(|error| unreadable(format!("user {name}"), &error))
+        })
+        .collect()
+}
+
+/// Everything that rights are judged by: role bindings and teams with their newest content, users.
+pub(crate) async fn people(readers: &SqlitePool) -> Result<Vec<Entity>, StoreError> {
+    let mut transaction = readers.begin().await.sorted()?;
+    let mut entities = Vec::new();
+    for resource in resources(&mut transaction).await? {
+        if Policy::concerns(resource.key.kind) {
+            let revision = revision_of(&mut transaction, &resource.key, resource.revision).await?;
+            entities.extend(revision.map(Entity::Revision));
+            entities.push(Entity::Resource(resource));
+        }
+    }
+    entities.extend(users(&mut transaction).await?);
+    Ok(entities)
 }
 
 async fn live_releases(connection: &mut SqliteConnection) -> Result<Vec<Release>, StoreError> {

@@ -131,6 +131,8 @@ impl Person {
             teams: self.team.map(str::parse).transpose()?.into_iter().collect(),
             roles: vec![self.role],
             organization: self.organization.map(str::parse).transpose()?,
+            kind: trainmaster_core::access::TokenKind::Service,
+            scope: None,
             expires_at: Some(until),
             description: "made by the demo".to_owned(),
         })

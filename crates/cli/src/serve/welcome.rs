@@ -50,6 +50,8 @@ fn administrator(token: &Token) -> NewToken {
         teams: Vec::new(),
         roles: vec![Role::Administrator],
         organization: None,
+        kind: trainmaster_core::access::TokenKind::Service,
+        scope: None,
         expires_at: None,
         description: "issued at the first start".to_owned(),
     }

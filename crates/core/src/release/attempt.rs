@@ -88,8 +88,8 @@ impl World {
         };
         let position = state.position(path).ok_or_else(unknown)?;
         let system = Asker {
-            at: asker.at,
             holder: asker.holder,
+            ..self.server(asker.at)
         };
         Ok((
             Here {

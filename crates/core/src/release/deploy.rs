@@ -12,7 +12,7 @@ use crate::ids::{ActivityPath, ReleaseId};
 use crate::plan::{PlannedDeployment, ValueTemplate};
 use crate::release::flow::Here;
 use crate::scope::View;
-use crate::world::{Asker, World};
+use crate::world::World;
 
 /// Services and environments that an activity is going to change, as far as that is known before it runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,10 +33,7 @@ impl World {
             return Targets::default();
         };
         let now = state.release.created_at;
-        let system = Asker {
-            at: now,
-            holder: None,
-        };
+        let system = self.server(now);
         Here {
             world: self,
             state,

@@ -39,10 +39,7 @@ impl World {
             world: self,
             state,
             id,
-            system: Asker {
-                at: now,
-                holder: None,
-            },
+            system: self.server(now),
             now,
         };
         match (spot, state.release.life) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{Timestamp, ToSpan};
 use serde_json::Value;
 
-use crate::access::Permission;
+use crate::access::{Permission, Tie};
 use crate::command::{NewRelease, ReleaseChanges, ReleaseCommand, RestartFrom};
 use crate::event::{Change, Event, ReleaseCreated, ReleaseEdited, StartTrigger, Window};
 use crate::ids::{Name, ReleaseId, ResourceKey, ResourceKind};
@@ -37,14 +37,34 @@ impl World {
         Ok(state)
     }
 
+    /// What the asker has to do with a release as a whole: created or manages it, or owns some of it.
+    pub(crate) fn tie(&self, asker: &Asker<'_>, state: &State) -> Tie {
+        let release = &state.release;
+        let newest = || self.newest_plan(&release.process);
+        let plan = state.plan.clone().or_else(newest);
+        let phases = plan.iter().flat_map(|plan| &plan.phases);
+        let activities = plan.iter().flat_map(|plan| &plan.activities);
+        let mut owners = release
+            .manager
+            .iter()
+            .chain(release.owners.values().flatten())
+            .chain(phases.flat_map(|phase| &phase.owners))
+            .chain(activities.flat_map(|activity| &activity.owners));
+        let owns = release.created_by == asker.by()
+            || owners.any(|owner| asker.is_one_of(release.organization.as_ref(), [owner]));
+        if owns { Tie::Release } else { Tie::None }
+    }
+
     pub(crate) fn decide_create(
         &self,
         asker: &Asker<'_>,
         new: &NewRelease,
     ) -> Result<Vec<Event>, Rejection> {
-        asker.needs(Permission::ReleaseEdit, new.organization.as_ref())?;
+        // Whoever makes a release owns it.
+        let place = new.organization.as_ref();
+        asker.needs_with(Permission::ReleaseEdit, place, || Tie::Release)?;
         if new.start {
-            asker.needs(Permission::ReleaseStart, new.organization.as_ref())?;
+            asker.needs_with(Permission::ReleaseStart, place, || Tie::Release)?;
         }
         let process = new
             .process
@@ -133,7 +153,8 @@ impl World {
     ) -> Result<Vec<Event>, Rejection> {
         let state = self.visible(asker, id)?;
         let release = &state.release;
-        asker.needs(Permission::ReleaseEdit, release.organization.as_ref())?;
+        let place = release.organization.as_ref();
+        asker.needs_with(Permission::ReleaseEdit, place, || self.tie(asker, state))?;
         if let Some(expected) = if_version.filter(|expected| *expected != release.version) {
             return Err(Rejection::StaleVersion {
                 expected,
@@ -193,7 +214,7 @@ impl World {
         let state = self.visible(asker, id)?;
         let release = &state.release;
         let place = release.organization.as_ref();
-        asker.needs(permission(action), place)?;
+        asker.needs_with(permission(action), place, || self.tie(asker, state))?;
         refuse_quarantined(release, action)?;
         let about = |change| asker.about(id, change);
         match action {

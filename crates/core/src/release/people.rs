@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::access::{Holder, Permission};
+use crate::access::{Holder, Permission, Tie, opened_by_requester};
 use crate::command::{ActivityCommand, Decision};
 use crate::event::{AttemptOutcome, Change, Event, Work};
 use crate::ids::{ActivityPath, Name, Owner, ReleaseId};
@@ -72,10 +72,7 @@ impl World {
             world: self,
             state,
             id: release,
-            system: Asker {
-                at: now,
-                holder: None,
-            },
+            system: self.server(now),
             now,
         };
         Some(here.digest(position, &attempt.config))
@@ -103,16 +100,25 @@ pub(crate) fn open_people_attempt(activity: &Activity) -> Option<&Attempt> {
 impl Here<'_> {
     /// Whether the asker is responsible for the activity or holds a permission there.
     fn owner_or(&self, position: u32, permission: Permission) -> Result<(), Rejection> {
-        let own = self.system.holder.is_some_and(|holder| {
-            holder.is_one_of(&self.state.owners(position))
-                || holder.is_one_of(&self.state.activity(position).escalated_to)
-        });
-        if own {
-            Ok(())
-        } else {
-            self.system
-                .needs(permission, self.state.release.organization.as_ref())
-        }
+        self.needs_at(permission, position, &self.state.owners(position))
+    }
+
+    /// Whether the asker may do this to an activity that belongs to these, and to those it was escalated to.
+    fn needs_at(
+        &self,
+        permission: Permission,
+        position: u32,
+        owners: &[Owner],
+    ) -> Result<(), Rejection> {
+        let place = self.state.release.organization.as_ref();
+        let escalated = &self.state.activity(position).escalated_to;
+        self.system.needs_with(permission, place, || {
+            if self.system.is_one_of(place, owners.iter().chain(escalated)) {
+                Tie::Part
+            } else {
+                self.world.tie(&self.system, self.state)
+            }
+        })
     }
 
     fn wrong(&self, position: u32, why: &str) -> Rejection {
@@ -306,9 +312,11 @@ impl Here<'_> {
         let planned = self.state.planned(position);
         let organization = self.state.release.organization.as_ref();
         match planned.importance {
-            Importance::Critical => self
-                .system
-                .needs(Permission::ActivityOverride, organization)?,
+            Importance::Critical => {
+                let tie = || self.world.tie(&self.system, self.state);
+                self.system
+                    .needs_with(Permission::ActivityOverride, organization, tie)?;
+            }
             Importance::Required | Importance::Optional => {
                 self.owner_or(position, Permission::ActivityIgnore)?;
             }
@@ -488,6 +496,9 @@ impl Here<'_> {
             .cloned()
             .collect();
         let entries = self.eligible(activity, rule, holder, &votes)?;
+        let place = self.state.release.organization.as_ref();
+        self.system
+            .needs_with(Permission::ActivityApprove, place, || Tie::Part)?;
         let mut facts = Vec::new();
         if votes.len() < activity.votes.len() {
             facts.push(self.at(
@@ -544,11 +555,25 @@ impl Here<'_> {
                 .count();
             open = open.into_iter().skip(done).take(1).collect();
         }
-        let entries: Vec<Owner> = open
+        let (policy, release) = (self.system.policy, &self.state.release);
+        let place = release.organization.as_ref();
+        let mut opened = None;
+        let mut entries: Vec<Owner> = open
             .iter()
-            .filter(|entry| holder.is(entry))
+            .filter(|entry| policy.means(holder, place, entry))
             .cloned()
             .collect();
+        entries.retain(|entry| {
+            let why = opened_by_requester(policy, release, holder, entry);
+            let counts = why.is_none();
+            opened = opened.take().or(why);
+            counts
+        });
+        if let Some(why) = opened.filter(|_| entries.is_empty()) {
+            return Err(Rejection::NotYours(format!(
+                "{why}; somebody else has to decide"
+            )));
+        }
         if entries.is_empty() {
             let names: Vec<String> = open.iter().map(ToString::to_string).collect();
             let who = names.join(", ");
@@ -566,8 +591,10 @@ impl Here<'_> {
         if rule.exclude_requester && requester {
             return Some("whoever asked for the release may not approve it".to_owned());
         }
-        holder
-            .is_one_of(&rule.exclude_authors)
+        let place = self.state.release.organization.as_ref();
+        self.system
+            .policy
+            .means_any(holder, place, &rule.exclude_authors)
             .then(|| "authors of the change may not approve it".to_owned())
     }
 
@@ -727,18 +754,7 @@ impl Here<'_> {
     fn asked_or(&self, position: u32, asked: &[Owner]) -> Result<(), Rejection> {
         let owners = self.state.owners(position);
         let asked = if asked.is_empty() { &owners } else { asked };
-        let escalated = &self.state.activity(position).escalated_to;
-        let meant = self
-            .system
-            .holder
-            .is_some_and(|holder| holder.is_one_of(asked) || holder.is_one_of(escalated));
-        if meant {
-            return Ok(());
-        }
-        self.system.needs(
-            Permission::ActivitySubmit,
-            self.state.release.organization.as_ref(),
-        )
+        self.needs_at(Permission::ActivitySubmit, position, asked)
     }
 
     fn submit(

@@ -115,6 +115,8 @@ impl Story {
                 .collect(),
             roles: vec![role],
             organization: organization.map(|name| name.parse().expect("a name")),
+            kind: trainmaster_core::access::TokenKind::Service,
+            scope: None,
             expires_at: Some(self.now + SignedDuration::from_hours(24 * 300)),
             description: String::new(),
         };

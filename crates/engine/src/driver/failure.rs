@@ -331,7 +331,11 @@ fn belongs_to(entity: &Entity, releases: &BTreeSet<ReleaseId>) -> bool {
     match entity {
         Entity::Release(release) => releases.contains(&release.id),
         Entity::Activity { release, .. } => releases.contains(release),
-        Entity::Meta(_) | Entity::Resource(_) | Entity::Revision(_) | Entity::Token(_) => false,
+        Entity::Meta(_)
+        | Entity::Resource(_)
+        | Entity::Revision(_)
+        | Entity::Token(_)
+        | Entity::User(_) => false,
     }
 }
 

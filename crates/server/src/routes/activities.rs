@@ -54,9 +54,7 @@ pub(crate) async fn list_activities(
     let statuses: Vec<trainmaster_api::ActivityStatus> =
         rows::words("status", query.status.as_deref())?;
     let snapshot = app.release(&viewer, id).await?;
-    let all = snapshot.ask(viewer.holder(), |world| {
-        views::activity::summaries(world, id)
-    })?;
+    let all = snapshot.ask(&viewer, |world| views::activity::summaries(world, id))?;
     let wanted = all.into_iter().filter(|activity| {
         (statuses.is_empty() || statuses.contains(&activity.status))
             && query
@@ -86,7 +84,7 @@ pub(crate) async fn get_activity(
     let path = activity_path(id, &phase, &activity)?;
     let (now, as_of) = (app.now(), Some(snapshot.as_of));
     let holder = viewer.holder();
-    let view = snapshot.ask(holder, |world| {
+    let view = snapshot.ask(&viewer, |world| {
         views::activity::activity(world, id, &path, holder, now, as_of)
     })?;
     view.map(Json)

@@ -7,11 +7,10 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 use trainmaster_api::{ApplyAnswer, ApplyItem, ApplyResult, DiffAnswer, DiffItem};
-use trainmaster_core::access::Permission;
 use trainmaster_core::definition::{self, Definition, Problem};
 use trainmaster_core::entity::Resource;
-use trainmaster_core::ids::{Name, ResourceKind};
-use trainmaster_core::{Change, Command, Event, World};
+use trainmaster_core::ids::{ResourceKey, ResourceKind};
+use trainmaster_core::{Change, Command, Event, World, edit_permission};
 use trainmaster_engine::Idempotency;
 
 use crate::auth::Viewer;
@@ -47,7 +46,7 @@ pub(crate) async fn apply(
         Err(problems) => return Err(not_valid(&problems)),
     };
     for definition in &definitions {
-        may_edit(&viewer, definition.key.organization.as_ref())?;
+        may_edit(&viewer, &definition.key)?;
     }
     let mut items = Vec::with_capacity(definitions.len());
     if query.dry_run {
@@ -253,20 +252,16 @@ fn faulty(text: &[u8], problems: &[Problem]) -> Vec<ApplyItem> {
     items
 }
 
-pub(super) fn may_edit(viewer: &Viewer, organization: Option<&Name>) -> ApiResult<()> {
-    if viewer
-        .holder()
-        .may(Permission::DefinitionEdit, organization)
-    {
+pub(super) fn may_edit(viewer: &Viewer, key: &ResourceKey) -> ApiResult<()> {
+    let permission = edit_permission(key.kind);
+    let organization = key.organization.as_ref();
+    if viewer.may(permission, organization) {
         return Ok(());
     }
     let place = organization.map_or("at account level".to_owned(), |name| {
         format!("in organization `{name}`")
     });
-    let detail = format!(
-        "you need the permission `{}` {place}",
-        Permission::DefinitionEdit
-    );
+    let detail = format!("you need the permission `{permission}` {place}");
     Err(ApiError::new("forbidden", detail))
 }
 

@@ -92,7 +92,7 @@ pub(crate) async fn list_audit(
 }
 
 async fn seen(app: &App, viewer: &Viewer, record: &Record) -> ApiResult<Option<AuditRecord>> {
-    let is_seen = viewer.bound_to().is_none() || app.shown().get(app, record).await?.is_for(viewer);
+    let is_seen = reads_all(viewer) || app.shown().get(app, record).await?.is_for(viewer);
     Ok(if is_seen {
         views::event::audit_record(record)
     } else {
@@ -148,13 +148,21 @@ pub(super) async fn of_release(app: &App, release: ReleaseId) -> ApiResult<Vec<A
 /// Refuses whoever may not read the whole journal.
 fn needs_all(viewer: &Viewer) -> ApiResult<()> {
     viewer.needs(Permission::AuditRead)?;
-    match viewer.bound_to() {
-        None => Ok(()),
-        Some(_) => Err(ApiError::new(
-            "forbidden",
-            "the whole journal is for tokens that hold everywhere",
-        )),
+    if reads_all(viewer) {
+        return Ok(());
     }
+    Err(ApiError::new(
+        "forbidden",
+        "the whole journal is for those who may read it everywhere",
+    ))
+}
+
+/// Whether the viewer may read every record, whatever it belongs to.
+fn reads_all(viewer: &Viewer) -> bool {
+    viewer
+        .policy()
+        .where_may(viewer.holder(), Permission::AuditRead)
+        .is_everywhere()
 }
 
 /// The whole journal, one canonical line per record: what `trainmaster audit verify` reads.

@@ -167,7 +167,7 @@ impl Place {
     /// What is known of the attempts; none if there is no such activity.
     async fn attempts(&self) -> ApiResult<Option<Last>> {
         let snapshot = self.app.release(&self.viewer, self.release).await?;
-        snapshot.ask(self.viewer.holder(), |world| {
+        snapshot.ask(&self.viewer, |world| {
             let planned = world
                 .plan(self.release)
                 .is_some_and(|plan| plan.paths.contains_key(&self.path));

@@ -46,7 +46,7 @@ pub(crate) async fn get_inbox(
 ) -> ApiResult<Json<Page<InboxItem>>> {
     let as_of = app.position();
     let page = query.request()?;
-    let owners = rows::stands_for(viewer.holder());
+    let owners = viewer.names();
     let organizations = rows::organizations(&viewer, None)?;
     let found = app
         .store()
@@ -147,10 +147,7 @@ pub(crate) async fn list_notifications(
 ) -> ApiResult<Json<Page<NotificationView>>> {
     let as_of = app.position();
     let page = query.request()?;
-    let found = app
-        .store()
-        .notifications(&rows::stands_for(viewer.holder()), &page)
-        .await?;
+    let found = app.store().notifications(&viewer.names(), &page).await?;
     let mut items = Vec::with_capacity(found.items.len());
     for told in found.items {
         let organization = app.organization_of(told.release).await?;

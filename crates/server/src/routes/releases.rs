@@ -245,7 +245,7 @@ pub(crate) async fn get_release(
 async fn view(app: &App, viewer: &Viewer, id: ReleaseId) -> ApiResult<ReleaseView> {
     let snapshot = app.release(viewer, id).await?;
     let (now, as_of) = (app.now(), Some(snapshot.as_of));
-    let view = snapshot.ask(viewer.holder(), |world| {
+    let view = snapshot.ask(viewer, |world| {
         views::release::release(world, id, viewer.holder(), now, as_of)
     })?;
     view.ok_or_else(|| ApiError::unknown_release(&id.to_string()))
@@ -574,7 +574,7 @@ pub(crate) async fn list_notes(
 ) -> ApiResult<Json<Page<NoteView>>> {
     let id = release_id(&id)?;
     let snapshot = app.release(&viewer, id).await?;
-    let items = snapshot.ask(viewer.holder(), |world| {
+    let items = snapshot.ask(&viewer, |world| {
         let notes = world
             .release(id)
             .map(|release| release.notes.iter().map(views::note).collect());
@@ -614,7 +614,7 @@ pub(crate) async fn get_graph(
 ) -> ApiResult<Json<GraphView>> {
     let id = release_id(&id)?;
     let snapshot = app.release(&viewer, id).await?;
-    let view = snapshot.ask(viewer.holder(), |world| {
+    let view = snapshot.ask(&viewer, |world| {
         views::release::graph(world, id, snapshot.as_of)
     })?;
     view.map(Json)
@@ -633,7 +633,7 @@ pub(crate) async fn explain_release(
     let id = release_id(&id)?;
     let snapshot = app.release(&viewer, id).await?;
     let now = app.now();
-    let view = snapshot.ask(viewer.holder(), |world| {
+    let view = snapshot.ask(&viewer, |world| {
         views::release::explain(world, id, now, snapshot.as_of)
     })?;
     view.map(Json)
@@ -652,7 +652,7 @@ pub(crate) async fn get_timeline(
     let id = release_id(&id)?;
     let snapshot = app.release(&viewer, id).await?;
     let now = app.now();
-    let view = snapshot.ask(viewer.holder(), |world| {
+    let view = snapshot.ask(&viewer, |world| {
         views::release::timeline(world, id, now, snapshot.as_of)
     })?;
     view.map(Json)
@@ -673,7 +673,7 @@ pub(crate) async fn get_evidence(
     let snapshot = app.release(&viewer, id).await?;
     let now = app.now();
     let holder = viewer.holder();
-    let (activities, process_digest) = snapshot.ask(holder, |world| {
+    let (activities, process_digest) = snapshot.ask(&viewer, |world| {
         let paths: Vec<_> = world
             .activities(id)
             .iter()

@@ -152,7 +152,7 @@ pub(crate) async fn put_resource(
     body: RawBody,
 ) -> ApiResult<Response> {
     let key = key(&plural, &name, within.organization.as_deref())?;
-    may_edit(&viewer, key.organization.as_ref())?;
+    may_edit(&viewer, &key)?;
     let mut definitions = parse(&app, body)
         .await?
         .map_err(|problems| not_valid(&problems))?;

@@ -44,9 +44,7 @@ pub(crate) async fn list_tokens(
 }
 
 fn manages(viewer: &Viewer, holder: &Holder) -> bool {
-    viewer
-        .holder()
-        .may(Permission::TokenManage, holder.organization.as_ref())
+    viewer.may(Permission::TokenManage, holder.organization.as_ref())
 }
 
 /// Make a token; it is shown in this answer only.
@@ -89,6 +87,8 @@ fn new_token(body: CreateToken, digest: String) -> ApiResult<NewToken> {
         teams: teams.collect::<ApiResult<_>>()?,
         roles: body.roles.into_iter().map(words::role_asked).collect(),
         organization: name_of("organization", body.organization.as_deref())?,
+        kind: trainmaster_core::access::TokenKind::Service,
+        scope: None,
         expires_at: Some(instant("expiresAt", &body.expires_at)?),
         description: body.description,
     })
@@ -125,5 +125,5 @@ pub(crate) async fn revoke_token(
 #[utoipa::path(get, path = "/api/v1/whoami", tag = "tokens",
     responses((status = 200, description = "The caller's token and what it grants", body = Whoami)))]
 pub(crate) async fn whoami(State(app): State<App>, viewer: Viewer) -> Json<Whoami> {
-    Json(views::token::whoami(viewer.holder(), app.now()))
+    Json(views::token::whoami(&viewer, app.now()))
 }

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use trainmaster_api::{TokenView, Whoami};
 use trainmaster_core::access::{Holder, Permission};
 
-use super::words::{PERMISSIONS, role};
+use super::words::role;
 use super::{instant, instant_of};
+use crate::auth::Viewer;
 
 /// A token.
 pub(crate) fn token(holder: &Holder, now: Timestamp) -> TokenView {
@@ -25,11 +26,11 @@ pub(crate) fn token(holder: &Holder, now: Timestamp) -> TokenView {
 }
 
 /// The caller.
-pub(crate) fn whoami(holder: &Holder, now: Timestamp) -> Whoami {
-    let granted = |permission: &Permission| holder.may(*permission, holder.organization.as_ref());
-    let permissions = PERMISSIONS
-        .iter()
-        .copied()
+pub(crate) fn whoami(viewer: &Viewer, now: Timestamp) -> Whoami {
+    let holder = viewer.holder();
+    let granted = |permission: &Permission| viewer.policy().may_somewhere(holder, *permission);
+    let permissions = Permission::ALL
+        .into_iter()
         .filter(granted)
         .map(|permission| permission.as_str().to_owned());
     Whoami {

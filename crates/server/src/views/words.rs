@@ -1,7 +1,7 @@
 //! The words of the domain and of the wire, in both directions.
 
 use trainmaster_api as api;
-use trainmaster_core::access::{Permission, Role};
+use trainmaster_core::access::Role;
 use trainmaster_core::command::RestartFrom;
 use trainmaster_core::event::AttemptTrigger;
 use trainmaster_core::release::{LinkKind, Origin, ReleaseType, StartMode};
@@ -92,11 +92,11 @@ same_words! {
 }
 same_words! {
     /// A role, as shown.
-    role: Role => api::Role { Administrator, ReleaseManager, Operator, Viewer }
+    role: Role => api::Role { Administrator, ReleaseManager, Author, Operator, Viewer }
 }
 same_words! {
     /// A role, as asked.
-    role_asked: api::Role => Role { Administrator, ReleaseManager, Operator, Viewer }
+    role_asked: api::Role => Role { Administrator, ReleaseManager, Author, Operator, Viewer }
 }
 same_words! {
     /// What a link leads to, as shown.
@@ -110,19 +110,3 @@ same_words! {
         Ticket, Commit, PullRequest, Branch, Document, Dashboard, Incident, Artifact, TestReport, Other,
     }
 }
-
-/// Every permission, in the order of the domain.
-pub(crate) const PERMISSIONS: [Permission; 12] = [
-    Permission::Read,
-    Permission::DefinitionEdit,
-    Permission::ReleaseEdit,
-    Permission::ReleaseStart,
-    Permission::ReleaseOperate,
-    Permission::ReleaseAbort,
-    Permission::ActivityRetry,
-    Permission::ActivityIgnore,
-    Permission::ActivityOverride,
-    Permission::ActivitySubmit,
-    Permission::TokenManage,
-    Permission::AuditRead,
-];

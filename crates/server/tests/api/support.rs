@@ -227,6 +227,8 @@ impl TestApp {
                 .collect(),
             roles: roles.to_vec(),
             organization: organization.map(|name| name.parse().expect("a name")),
+            kind: trainmaster_core::access::TokenKind::Service,
+            scope: None,
             expires_at: Some("2027-01-01T00:00:00Z".parse().expect("a time")),
             description: "a test".to_owned(),
         });

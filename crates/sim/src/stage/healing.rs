@@ -70,6 +70,8 @@ impl Stage<'_> {
             teams: Vec::new(),
             roles: vec![trainmaster_core::access::Role::Administrator],
             organization: None,
+            kind: trainmaster_core::access::TokenKind::Service,
+            scope: None,
             expires_at: Some(self.now + SignedDuration::from_hours(24 * 300)),
             description: String::new(),
         };
@@ -283,14 +285,19 @@ fn help(world: &World, helper: Actor, id: ReleaseId, activity: &Activity) -> Vec
         .filter(|attempt| attempt.outcome.is_none());
     match open.map(|attempt| &attempt.work) {
         Some(Work::Approval { rule, .. }) => {
+            let place = world
+                .release(id)
+                .and_then(|release| release.organization.as_ref());
             let asked: Vec<&Owner> = rule
                 .approvers
                 .iter()
                 .chain(&activity.escalated_to)
                 .collect();
-            let may = world
-                .holders()
-                .filter(|holder| holder.is_one_of(asked.iter().copied()));
+            let may = world.holders().filter(|holder| {
+                world
+                    .policy()
+                    .means_any(holder, place, asked.iter().copied())
+            });
             let mut decisions: Vec<_> = may
                 .map(|holder| {
                     let (decision, comment) = (Decision::Approve, String::new());

@@ -2,6 +2,7 @@
 
 use sea_orm::sea_query::{Expr, ExprTrait as _, Order, Query};
 use trainmaster_core::access::Holder;
+use trainmaster_core::entity::Entity;
 use trainmaster_engine::ports::StoreError;
 
 use super::{Page, PageRequest, ReadError, one_more, parsed};
@@ -28,6 +29,11 @@ impl SqlStore {
         Ok(Page::cut(items, page.limit(), TOKENS, |holder| {
             big(holder.token.0)
         }))
+    }
+
+    /// Everything that rights are judged by, as of one instant: role bindings, teams, users.
+    pub async fn people(&self) -> Result<Vec<Entity>, StoreError> {
+        crate::load::people(&self.readers).await
     }
 
     /// The holder of a token by the token's SHA-256 in hexadecimal, revoked or not.

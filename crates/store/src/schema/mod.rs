@@ -6,6 +6,7 @@
 mod m0001_start;
 mod m0001_start_logs;
 mod m0002_trace;
+mod m0003_users;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, TransactionTrait};
 use sea_orm_migration::{MigrationTrait, MigratorTrait, SchemaManager};
@@ -18,7 +19,11 @@ pub(crate) struct Main;
 
 impl MigratorTrait for Main {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_start::Start), Box::new(m0002_trace::Trace)]
+        vec![
+            Box::new(m0001_start::Start),
+            Box::new(m0002_trace::Trace),
+            Box::new(m0003_users::Users),
+        ]
     }
 }
 
