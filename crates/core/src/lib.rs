@@ -34,6 +34,7 @@ pub mod rejection;
 pub mod release;
 mod resources;
 mod scope;
+pub mod signin;
 pub mod status;
 pub mod trace;
 pub mod uses;

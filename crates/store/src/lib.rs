@@ -14,6 +14,7 @@ mod open;
 pub mod read;
 mod schema;
 mod script;
+pub mod signin;
 mod store;
 pub mod upkeep;
 mod words;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use sea_orm::DatabaseConnection;
@@ -43,6 +44,8 @@ pub struct SqlStore {
     pub(crate) pages: DatabaseConnection,
     pub(crate) logs: LogFile,
     faults: Faults,
+    /// Set once rows beside the journal could not be synced: a later commit would stand on ground that may be gone.
+    unsynced: AtomicBool,
     _lock: File,
 }
 
@@ -73,6 +76,7 @@ impl SqlStore {
             logs: LogFile::open(logs).await?,
             place: std::sync::Mutex::new(place),
             faults: options.faults,
+            unsynced: AtomicBool::new(false),
             _lock: lock,
         })
     }
@@ -89,29 +93,22 @@ impl SqlStore {
         }
     }
 
-    /// Runs statements that no event stands behind, between two commits.
-    pub(crate) async fn write_aside(&self, script: Script) -> Result<(), StoreError> {
-        let mut slot = self.writer.clone().lock_owned().await;
-        let mut writer = match slot.take() {
-            Some(writer) => writer,
-            None => Writer::open(&self.place()).await?,
-        };
+    /// Writes rows that are no part of the world, in a transaction of their own between two commits.
+    pub(crate) async fn write_beside(&self, script: Script) -> Result<(), StoreError> {
+        let slot = self.writer.clone().lock_owned().await;
+        let place = self.place();
         // In a task of its own it is brought to its end even if whoever waits for it gives up.
-        let written = tokio::spawn(async move {
-            match script.run(&mut writer.connection).await {
-                Ok(()) => {
-                    *slot = Some(writer);
-                    Ok(())
-                }
-                Err(error) => {
-                    writer.leave().await;
-                    Err(from_sqlx(&error))
-                }
-            }
-        });
+        let written = tokio::spawn(write_rows(slot, place, script));
         match written.await {
-            Ok(done) => done,
-            Err(died) => Err(StoreError::Unavailable(died.to_string())),
+            Ok(Err(error @ StoreError::Sync(_))) => {
+                self.unsynced.store(true, Ordering::Release);
+                Err(error)
+            }
+            Ok(written) => written,
+            Err(died) => match died.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(StoreError::Unavailable("the process is ending".to_owned())),
+            },
         }
     }
 
@@ -140,6 +137,28 @@ async fn write(
     writer.memory.learn(plan);
     *slot = Some(writer);
     Ok(removed)
+}
+
+/// Runs statements as one transaction, and puts the writer back if all of it is there.
+async fn write_rows(
+    mut slot: OwnedMutexGuard<Option<Writer>>,
+    place: Place,
+    statements: Script,
+) -> Result<(), StoreError> {
+    let mut writer = match slot.take() {
+        Some(writer) => writer,
+        None => Writer::open(&place).await?,
+    };
+    let mut script = Script::default();
+    script.statement("begin immediate", []);
+    script.append(statements);
+    script.statement("commit", []);
+    if let Err(error) = script.run(&mut writer.connection).await {
+        writer.leave().await;
+        return Err(from_sqlx(&error));
+    }
+    *slot = Some(writer);
+    Ok(())
 }
 
 /// Runs the statements of a commit, in one go unless something is to happen in between.
@@ -220,6 +239,10 @@ impl Store for SqlStore {
 
     async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         let mut slot = self.writer.clone().lock_owned().await;
+        if self.unsynced.load(Ordering::Acquire) {
+            let what = "an earlier write could not be synced";
+            return Err(StoreError::Sync(what.to_owned()));
+        }
         let writer = match slot.take() {
             Some(writer) => writer,
             None => Writer::open(&self.place()).await?,

@@ -1,6 +1,8 @@
 //! What people find: their inbox, what they were told, definitions, tokens.
 
 mod common;
+#[path = "people/signin.rs"]
+mod signin;
 
 use std::collections::BTreeMap;
 

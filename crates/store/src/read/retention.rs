@@ -52,7 +52,6 @@ impl SqlStore {
     /// is gone; some of it at a time.
     pub async fn prune(&self, before: Timestamp) -> Result<(), StoreError> {
         let mut script = Script::default();
-        script.statement("begin immediate", []);
         let before = || Cell::from(before.as_microsecond());
         // The newest notifications have the highest positions, so the oldest are found without an index of their own.
         let told = "select position from notification where position <= (
@@ -85,8 +84,7 @@ impl SqlStore {
         ] {
             script.statement(&sql, [before(), Cell::from(PRUNED_MAX)]);
         }
-        script.statement("commit", []);
-        self.write_aside(script).await
+        self.write_beside(script).await
     }
 }
 

@@ -7,6 +7,7 @@ mod m0001_start;
 mod m0001_start_logs;
 mod m0002_trace;
 mod m0003_users;
+mod m0004_sign_in;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, TransactionTrait};
 use sea_orm_migration::{MigrationTrait, MigratorTrait, SchemaManager};
@@ -23,6 +24,7 @@ impl MigratorTrait for Main {
             Box::new(m0001_start::Start),
             Box::new(m0002_trace::Trace),
             Box::new(m0003_users::Users),
+            Box::new(m0004_sign_in::SignIn),
         ]
     }
 }
