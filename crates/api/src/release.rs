@@ -37,9 +37,12 @@ pub struct CreateRelease {
     /// Its type; `standard` if absent.
     #[serde(default, rename = "type")]
     pub release_type: ReleaseType,
-    /// Labels; a plain tag is a key with an empty value.
+    /// Labels; a plain tag is a key with an empty value, and a tag `key:value` is that label.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// Structured context: ticket numbers, customers, whatever should be found again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub context: BTreeMap<String, Value>,
     /// Values for the inputs.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub inputs: BTreeMap<String, Value>,
@@ -103,6 +106,9 @@ pub struct EditRelease {
     /// New labels; they replace all labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<BTreeMap<String, String>>,
+    /// New structured context; it replaces all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<BTreeMap<String, Value>>,
     /// New links; they replace all links.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub links: Option<Vec<LinkView>>,
@@ -258,6 +264,10 @@ pub enum LinkKind {
     Dashboard,
     /// An incident.
     Incident,
+    /// A build.
+    Build,
+    /// An alert of a monitoring system.
+    Alert,
     /// An artifact.
     Artifact,
     /// A test report.
@@ -370,6 +380,9 @@ pub struct ReleaseView {
     /// Who wants to know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stakeholders: Vec<String>,
+    /// Structured context.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub context: BTreeMap<String, Value>,
     /// Links to other systems.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<LinkView>,
@@ -564,6 +577,8 @@ pub enum WaitingReason {
     StartTime,
     /// A person who starts it.
     Start,
+    /// Something that has to be ready before the start.
+    Readiness,
     /// Another release that must succeed first.
     Predecessor,
     /// Phases that must be settled first.

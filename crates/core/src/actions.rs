@@ -90,7 +90,49 @@ impl World {
             };
             self.probe(holder, now, action, command)
         });
-        states.collect()
+        states
+            .chain(self.preparations(holder, release, now))
+            .collect()
+    }
+
+    /// What a holder may do round a release; offered only where there is something to do.
+    fn preparations(
+        &self,
+        holder: &Holder,
+        release: ReleaseId,
+        now: Timestamp,
+    ) -> Vec<ActionState> {
+        let Ok(state) = self.state(release) else {
+            return Vec::new();
+        };
+        let mut commands = Vec::new();
+        if state.release.wants_note() {
+            let text = "probe".to_owned();
+            commands.push(("notes", ReleaseCommand::AddNote { text }));
+        }
+        let open = self.readiness(release);
+        if let Some(item) = open.into_iter().find(|item| !item.standing.ready) {
+            let (item, note) = (item.spec.id, "probe".to_owned());
+            let action = ReleaseCommand::SetReadiness {
+                item,
+                ready: true,
+                note,
+            };
+            commands.push(("readiness", action));
+        }
+        if !state.release.acknowledgements.contains_key(&holder.user) {
+            let note = String::new();
+            commands.push(("acknowledge", ReleaseCommand::Acknowledge { note }));
+        }
+        let judge = |(action, command)| {
+            let command = Command::Release {
+                release,
+                action: command,
+            };
+            self.probe(holder, now, action, command)
+        };
+        let states = commands.into_iter().map(judge);
+        states.filter(|state| state.allowed).collect()
     }
 
     /// What a holder may do to an activity now.

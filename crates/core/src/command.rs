@@ -11,6 +11,7 @@ use crate::effect::Outcome;
 use crate::ids::{
     ActivityPath, AttemptId, Name, Owner, ReleaseId, ResourceKey, SecretName, TokenId,
 };
+use crate::process::ReadinessSpec;
 use crate::release::{Link, ReleaseDescription, ReleaseType, StartMode};
 use crate::uses::tasks::TaskStatus;
 
@@ -50,6 +51,13 @@ pub enum Command {
         key: ResourceKey,
         /// Refuse if the current revision is another one.
         if_revision: Option<u32>,
+    },
+    /// Something about an input set beyond applying it.
+    InputSet {
+        /// Which.
+        key: ResourceKey,
+        /// What.
+        action: InputSetCommand,
     },
     /// Let somebody in.
     IssueToken(NewToken),
@@ -175,6 +183,26 @@ pub enum Command {
     },
 }
 
+/// What can be asked of an input set.
+#[derive(Clone, Debug)]
+pub enum InputSetCommand {
+    /// Make another set with its values; from a template or from any other set.
+    Clone {
+        /// The name of the new set, which must not exist yet.
+        to: Name,
+        /// Where the new set lives; none is the account level.
+        organization: Option<Name>,
+        /// Values that are different in the new set; null leaves one out.
+        values: BTreeMap<String, Value>,
+        /// What the new set is for; none keeps the description.
+        description: Option<String>,
+    },
+    /// Put it out of the way: it stays readable and is chosen for no new release.
+    Archive,
+    /// Bring it back.
+    Unarchive,
+}
+
 /// What can be asked of a release as a whole.
 #[derive(Clone, Debug)]
 pub enum ReleaseCommand {
@@ -226,6 +254,47 @@ pub enum ReleaseCommand {
     AddNote {
         /// The note.
         text: String,
+    },
+    /// Link it to something in another system, before, during or after its run.
+    AddLink {
+        /// The link; what its address tells about kind and title is filled in.
+        link: Link,
+    },
+    /// Take a link away.
+    RemoveLink {
+        /// The address of the link.
+        url: String,
+    },
+    /// Ask for one more thing to be ready before this release starts.
+    DeclareReadiness {
+        /// What.
+        item: ReadinessSpec,
+    },
+    /// Ask no longer for something that was added for this release.
+    WithdrawReadiness {
+        /// Which.
+        item: Name,
+    },
+    /// Say whether something that has to be ready before the start is so.
+    SetReadiness {
+        /// Which item.
+        item: Name,
+        /// Whether it is ready.
+        ready: bool,
+        /// What the person wants to say.
+        note: String,
+    },
+    /// Say that one knows of one's part in the release.
+    Acknowledge {
+        /// What the person wants to say.
+        note: String,
+    },
+    /// Say what one thinks of a draft or of a scheduled release.
+    Review {
+        /// Whether it may go on like this.
+        approved: bool,
+        /// What the person wants to say; needed with an objection.
+        comment: String,
     },
     /// Put a quarantined release back into service.
     Release {
@@ -375,8 +444,10 @@ pub struct NewRelease {
     pub version: Option<String>,
     /// Its type.
     pub release_type: ReleaseType,
-    /// Labels; a plain tag is a key with an empty value.
+    /// Labels; a plain tag is a key with an empty value, and a tag `key:value` is that label.
     pub labels: BTreeMap<String, String>,
+    /// Structured context: ticket numbers, customers, whatever should be found again.
+    pub context: BTreeMap<String, Value>,
     /// Values for the inputs.
     pub inputs: BTreeMap<String, Value>,
     /// An input set that fills what `inputs` leaves open.
@@ -418,6 +489,8 @@ pub struct ReleaseChanges {
     pub release_type: Option<ReleaseType>,
     /// New labels.
     pub labels: Option<BTreeMap<String, String>>,
+    /// New structured context.
+    pub context: Option<BTreeMap<String, Value>>,
     /// New links.
     pub links: Option<Vec<Link>>,
     /// New manager.
@@ -452,6 +525,11 @@ impl Command {
         match self {
             Command::ApplyResource { .. } => "ApplyResource",
             Command::DeleteResource { .. } => "DeleteResource",
+            Command::InputSet { action, .. } => match action {
+                InputSetCommand::Clone { .. } => "CloneInputSet",
+                InputSetCommand::Archive => "ArchiveInputSet",
+                InputSetCommand::Unarchive => "UnarchiveInputSet",
+            },
             Command::IssueToken(_) => "IssueToken",
             Command::RevokeToken { .. } => "RevokeToken",
             Command::CreateUser(_) => "CreateUser",
@@ -486,6 +564,7 @@ impl Command {
             }
             Command::ApplyResource { .. }
             | Command::DeleteResource { .. }
+            | Command::InputSet { .. }
             | Command::IssueToken(_)
             | Command::RevokeToken { .. }
             | Command::SetSecret { .. }
@@ -531,6 +610,13 @@ impl ReleaseCommand {
             ReleaseCommand::Archive => "ArchiveRelease",
             ReleaseCommand::Delete => "DeleteRelease",
             ReleaseCommand::AddNote { .. } => "AddNote",
+            ReleaseCommand::AddLink { .. } => "AddLink",
+            ReleaseCommand::RemoveLink { .. } => "RemoveLink",
+            ReleaseCommand::DeclareReadiness { .. } => "DeclareReadiness",
+            ReleaseCommand::WithdrawReadiness { .. } => "WithdrawReadiness",
+            ReleaseCommand::SetReadiness { .. } => "SetReadiness",
+            ReleaseCommand::Acknowledge { .. } => "AcknowledgeOwnership",
+            ReleaseCommand::Review { .. } => "ReviewRelease",
             ReleaseCommand::Release { .. } => "UnquarantineRelease",
         }
     }

@@ -17,6 +17,7 @@ use crate::ids::{
     ActivityPath, EffectKey, Name, Owner, ReleaseId, ResourceKey, SecretName, TokenId,
 };
 use crate::notice::{Need, NoticeKind};
+use crate::process::ReadinessSpec;
 use crate::release::{InputValue, Link, ReleaseDescription, ReleaseType, SkipReason, StartMode};
 use crate::status::{PhaseStatus, ReleaseStatus};
 use crate::uses::approval::ApprovalConfig;
@@ -244,6 +245,63 @@ pub enum Change {
     NoteAdded {
         /// The note.
         text: String,
+    },
+    /// It was linked to something in another system; a link to the same address is replaced.
+    LinkAdded {
+        /// The link.
+        link: Link,
+    },
+    /// A link was taken away.
+    LinkRemoved {
+        /// Its address.
+        url: String,
+    },
+    /// One more thing has to be ready before the start.
+    ReadinessDeclared {
+        /// What.
+        item: ReadinessSpec,
+    },
+    /// Something that was added for this release has to be ready no longer.
+    ReadinessWithdrawn {
+        /// Which.
+        item: Name,
+    },
+    /// Something was found to be ready, or not to be so any more.
+    ReadinessSet {
+        /// Which item.
+        item: Name,
+        /// Whether it is ready.
+        ready: bool,
+        /// What the person said.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        note: String,
+    },
+    /// Its time has come, but something that has to be ready is not.
+    StartBlocked {
+        /// What.
+        items: Vec<Name>,
+    },
+    /// Somebody knows of their part in the release.
+    OwnershipAcknowledged {
+        /// Who: the user's name.
+        user: Name,
+        /// As which owners the person counts.
+        owners: Vec<Owner>,
+        /// What the person said.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        note: String,
+    },
+    /// Somebody said what they think of it before it starts.
+    ReleaseReviewed {
+        /// Who: the user's name.
+        user: Name,
+        /// Whether it may go on like this.
+        approved: bool,
+        /// What the person said.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        comment: String,
+        /// Which edit the person saw.
+        version: u64,
     },
     /// Its handling panicked; it is left alone until somebody looks.
     ReleaseQuarantined {
@@ -506,6 +564,9 @@ pub struct ReleaseCreated {
     /// Labels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// Structured context.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub context: BTreeMap<String, Value>,
     /// Values given for its inputs.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub inputs: BTreeMap<String, Value>,
@@ -576,6 +637,9 @@ pub struct ReleaseEdited {
     /// New labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<BTreeMap<String, String>>,
+    /// New structured context.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<BTreeMap<String, Value>>,
     /// New links.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub links: Option<Vec<Link>>,

@@ -46,6 +46,9 @@ pub struct InputDeclaration {
     /// For a list: the type of its elements.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<InputType>,
+    /// For an object, or a list of objects: the fields it has, declared like inputs; without them, any fields.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<InputDeclaration>,
     /// What it is for.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
@@ -186,6 +189,10 @@ fn hint(kind: InputType, value: &Value) -> &'static str {
 const VALUE_BYTES_MAX: usize = 64 * 1024;
 /// The longest pattern, in bytes.
 const PATTERN_BYTES_MAX: usize = 1_000;
+/// The most fields of one object.
+const FIELDS_MAX: usize = 100;
+/// How many levels of fields an object may have.
+pub(crate) const FIELDS_DEPTH_MAX: usize = 4;
 /// How large a pattern may grow when it is made ready, in bytes.
 const PATTERN_SIZE_MAX: usize = 256 * 1024;
 
@@ -324,12 +331,68 @@ impl InputDeclaration {
                 let elements = elements.iter().enumerate().map(|(index, element)| {
                     items
                         .normalised(element)
+                        .and_then(|element| self.check_fields(element))
                         .map_err(|message| format!("element {}: {message}", index + 1))
                 });
                 elements.collect()
             }
-            _ => Ok(value),
+            _ => self.check_fields(value),
         }
+    }
+
+    /// An object with its fields in their one form and defaults filled in; other values pass.
+    fn check_fields(&self, value: Value) -> Result<Value, String> {
+        let Value::Object(mut given) = value else {
+            return Ok(value);
+        };
+        if self.fields.is_empty() {
+            return Ok(Value::Object(given));
+        }
+        let known = || self.fields.iter().map(|field| field.name.as_str());
+        if let Some(name) = given.keys().find(|name| !known().any(|one| one == *name)) {
+            let meant = closest(name, known());
+            let meant = meant.map_or(String::new(), |word| format!(" (did you mean `{word}`?)"));
+            let name = shortened(name);
+            return Err(format!("there is no field `{name}`{meant}"));
+        }
+        for field in &self.fields {
+            let value = given.remove(&field.name).filter(|value| !value.is_null());
+            let default = || field.default.clone().filter(|value| !value.is_null());
+            match value.or_else(default) {
+                Some(value) => {
+                    let value = field
+                        .check(&value)
+                        .map_err(|message| format!("`{}`: {message}", field.name))?;
+                    given.insert(field.name.clone(), value);
+                }
+                None if field.required => {
+                    let words = field.input_type.words();
+                    return Err(format!("`{}`: a value is needed: {words}", field.name));
+                }
+                None => (),
+            }
+        }
+        let mut value = Value::Object(given);
+        value.sort_all_objects();
+        Ok(value)
+    }
+
+    /// What a value refers to by name, with the kind of each.
+    pub(crate) fn references<'v>(&self, value: &'v Value) -> Vec<(InputType, &'v str)> {
+        let kind = self.element_type();
+        let mut found = Vec::new();
+        for element in self.elements(value) {
+            match element {
+                Value::String(name) if kind.is_name() => found.push((kind, name.as_str())),
+                Value::Object(given) => {
+                    let fields = self.fields.iter();
+                    let values = fields.filter_map(|field| Some((field, given.get(&field.name)?)));
+                    found.extend(values.flat_map(|(field, value)| field.references(value)));
+                }
+                _ => (),
+            }
+        }
+        found
     }
 
     /// What `allowed` and `pattern` speak of: the elements of a list, else the value.
@@ -420,6 +483,7 @@ impl InputDeclaration {
             }
         }
         self.check_own_range(at, faults);
+        self.check_own_fields(at, faults);
         let bare = InputDeclaration {
             allowed: None,
             ..sound.clone()
@@ -461,6 +525,45 @@ impl InputDeclaration {
                 faults.add(&at, message);
             }
         }
+    }
+
+    /// Fields are for objects, have names of their own, and do not lie too deep.
+    fn check_own_fields(&self, at: &At<'_>, faults: &mut Faults) {
+        if self.fields.is_empty() {
+            return;
+        }
+        let at = at.key("fields");
+        if self.element_type() != InputType::Object {
+            let kind = self.input_type.as_str();
+            let message =
+                format!("`fields` is for objects and lists of objects, not for the type `{kind}`");
+            faults.add(&at, message);
+        }
+        if self.fields.len() > FIELDS_MAX {
+            faults.add(&at, format!("at most {FIELDS_MAX} fields are possible"));
+        }
+        if self.depth() > FIELDS_DEPTH_MAX {
+            faults.add(
+                &at,
+                format!("fields lie deeper than {FIELDS_DEPTH_MAX} levels"),
+            );
+            return;
+        }
+        let mut seen = BTreeSet::new();
+        for (index, field) in self.fields.iter().enumerate() {
+            let at = at.index(index);
+            field.check_itself(&at, faults);
+            if !seen.insert(&field.name) {
+                let message = format!("the field `{}` is there twice", shortened(&field.name));
+                faults.add(&at.key("name"), message);
+            }
+        }
+    }
+
+    /// How many levels of fields there are.
+    fn depth(&self) -> usize {
+        let below = self.fields.iter().map(|field| field.depth() + 1);
+        below.max().unwrap_or_default()
     }
 
     fn check_own_range(&self, at: &At<'_>, faults: &mut Faults) {
@@ -508,8 +611,20 @@ impl InputDeclaration {
             return Type::Any;
         }
         match (self.input_type, self.items) {
-            (InputType::List, Some(items)) => Type::list(items.expression_type()),
-            (kind, _) => kind.expression_type(),
+            (InputType::List, Some(_)) => Type::list(self.element_expression_type()),
+            (InputType::List, None) => self.input_type.expression_type(),
+            _ => self.element_expression_type(),
+        }
+    }
+
+    /// What expressions know of an element, or of the value where it is no list.
+    fn element_expression_type(&self) -> Type {
+        match self.element_type() {
+            InputType::Object if !self.fields.is_empty() => {
+                let fields = self.fields.iter();
+                Type::object(fields.map(|field| (field.name.clone(), field.expression_type())))
+            }
+            kind => kind.expression_type(),
         }
     }
 }
@@ -530,6 +645,14 @@ fn same(one: &Value, other: &Value) -> bool {
         (Value::Number(one), Value::Number(other)) => one.as_f64() == other.as_f64(),
         _ => one == other,
     }
+}
+
+/// That a reference leads nowhere, with what was probably meant.
+pub(crate) fn unknown_reference(kind: InputType, name: &str, known: &[&str]) -> String {
+    let meant = closest(name, known.iter().copied());
+    let meant = meant.map_or(String::new(), |word| format!(" (did you mean `{word}`?)"));
+    let (name, kind) = (shortened(name), kind.as_str());
+    format!("there is no {kind} `{name}`{meant}")
 }
 
 fn not_allowed(value: &Value, allowed: &[Value]) -> String {
@@ -554,7 +677,7 @@ fn plain(value: &Value) -> String {
 }
 
 /// Why a text in a value cannot be taken.
-fn refused_text(value: &Value) -> Option<String> {
+pub(crate) fn refused_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) if secret_places(text) > 0 => {
             Some("a value cannot name secrets: only the definition can".to_owned())
@@ -633,7 +756,7 @@ fn unknown_names(
         .collect()
 }
 
-fn resolve_one(
+pub(crate) fn resolve_one(
     declaration: &InputDeclaration,
     layers: &[(Origin, &BTreeMap<String, Value>)],
 ) -> Result<InputValue, String> {

@@ -13,6 +13,7 @@ use trainmaster_expr::{Condition, Template};
 
 use crate::ids::{ActivityPath, Name, Owner};
 use crate::inputs::InputDeclaration;
+use crate::process::ReadinessSpec;
 use crate::status::Importance;
 use crate::uses::ActivityType;
 
@@ -20,7 +21,7 @@ mod compile;
 mod template;
 
 pub use compile::compile;
-pub(crate) use compile::{compile_faults, config_schema};
+pub(crate) use compile::{READINESS_MAX, compile_faults, config_schema};
 pub(crate) use template::secret_places;
 
 /// Position of a phase in its plan.
@@ -45,6 +46,8 @@ pub struct Plan {
     pub decision_deadline: Option<SignedDuration>,
     /// When people who do not answer are reminded, and when others are told.
     pub holds: Holds,
+    /// What has to be ready before a release starts.
+    pub readiness: Vec<ReadinessSpec>,
     /// Phases in the order of the definition.
     pub phases: Vec<PlannedPhase>,
     /// Activities, phase by phase; within a phase its gates come first.

@@ -39,6 +39,9 @@ pub struct ProcessSpec {
     /// When people who do not answer are reminded, and when others are told.
     #[serde(default)]
     pub holds: HoldsSpec,
+    /// What has to be ready before a release starts: systems, services, people. At most 100.
+    #[serde(default)]
+    pub readiness: Vec<ReadinessSpec>,
     /// The phases, 1 to 500.
     pub phases: Vec<PhaseSpec>,
 }
@@ -59,6 +62,28 @@ pub struct HoldsSpec {
     /// Who those others are; the release manager if absent.
     #[serde(default)]
     pub escalate_to: Vec<Owner>,
+}
+
+/// Something that has to be ready before a release starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReadinessSpec {
+    /// Its id, unique within the process.
+    pub id: Name,
+    /// Its name for people; the id if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 200))]
+    pub name: Option<String>,
+    /// What has to hold.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 10000))]
+    pub description: String,
+    /// Whether the release must not start without it.
+    #[serde(default = "yes")]
+    pub required: bool,
+    /// Who says so; the release manager if absent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owners: Vec<Owner>,
 }
 
 /// A condition that the inputs must meet together.

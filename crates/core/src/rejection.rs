@@ -2,7 +2,7 @@
 
 use crate::access::Permission;
 use crate::definition::Problem;
-use crate::ids::{ActivityPath, Name, ReleaseId, ResourceKey, TokenId};
+use crate::ids::{ActivityPath, Name, Owner, ReleaseId, ResourceKey, TokenId};
 use crate::status::{ActivityStatus, ReleaseStatus};
 
 /// Why a command was refused; nothing has changed.
@@ -108,6 +108,17 @@ pub enum Rejection {
         /// What started after it.
         dependent: ActivityPath,
     },
+    /// Something that has to be ready before the start is not.
+    #[error("it cannot start: {} not ready; {} can say so", one_of(.items), one_of(.who))]
+    NotReady {
+        /// What.
+        items: Vec<Name>,
+        /// Who can say that it is.
+        who: Vec<Owner>,
+    },
+    /// The account keeps releases to one level, and there are some of the other.
+    #[error("{0}")]
+    ExclusiveLevel(String),
     /// It is referenced, retained or active and cannot be deleted.
     #[error("it cannot be deleted: {0}")]
     InUse(String),
@@ -130,6 +141,14 @@ pub struct FieldProblem {
     pub message: String,
 }
 
+fn one_of(words: &[impl ToString]) -> String {
+    let words: Vec<String> = words
+        .iter()
+        .map(|word| format!("`{}`", word.to_string()))
+        .collect();
+    words.join(", ")
+}
+
 fn summary(problems: &[FieldProblem]) -> String {
     let texts: Vec<String> = problems
         .iter()
@@ -145,7 +164,7 @@ fn problems(problems: &[Problem]) -> String {
 
 impl Rejection {
     /// Every code, in the order of the variants.
-    pub const CODES: [&'static str; 20] = [
+    pub const CODES: [&'static str; 22] = [
         "invalid-token",
         "forbidden",
         "not-yours",
@@ -164,6 +183,8 @@ impl Rejection {
         "stale-digest",
         "stale-attempt",
         "dependent-started",
+        "not-ready",
+        "exclusive-level",
         "in-use",
         "limit-reached",
     ];
@@ -189,6 +210,8 @@ impl Rejection {
             Rejection::StaleDigest => "stale-digest",
             Rejection::StaleAttempt { .. } => "stale-attempt",
             Rejection::DependentStarted { .. } => "dependent-started",
+            Rejection::NotReady { .. } => "not-ready",
+            Rejection::ExclusiveLevel(_) => "exclusive-level",
             Rejection::InUse(_) => "in-use",
             Rejection::LimitReached { .. } => "limit-reached",
         }

@@ -16,6 +16,7 @@ use crate::event::{
     AttemptOutcome, AttemptTrigger, CancelCause, Parent, StartTrigger, Window, Work,
 };
 use crate::ids::{ActivityPath, EffectKey, Name, Owner, ReleaseId, ResourceKey};
+use crate::process::ReadinessSpec;
 use crate::status::{ActivityStatus, AttemptStatus, PhaseStatus, ReleaseStatus};
 use crate::uses::tasks::TaskStatus;
 
@@ -25,17 +26,24 @@ mod deploy;
 mod explain;
 mod flow;
 mod forecast;
+mod levels;
 mod lifecycle;
 pub(crate) mod people;
+mod preparation;
 mod retention;
+mod review;
 mod start;
 pub(crate) mod state;
 mod take;
+mod warnings;
 
 pub use deploy::Targets;
 pub use forecast::Punctuality;
 
 pub(crate) use check::{field as refuse_field, text as check_text};
+pub use preparation::ReadinessItem;
+pub use review::{Check, Judgement, Review, ReviewOwner};
+pub use warnings::{Neighbour, Surroundings, Warning};
 
 /// What kind of release it is.
 #[derive(
@@ -92,16 +100,20 @@ pub struct ReleaseDescription {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Link {
-    /// What is linked.
+    /// What is linked; `other` becomes what the address tells, where it is known.
+    #[serde(default)]
     pub kind: LinkKind,
-    /// Its name for people.
+    /// Its name for people; an empty one is made from the address.
+    #[serde(default)]
     pub title: String,
     /// `https://…` or `http://…`.
     pub url: String,
 }
 
 /// What a link leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "camelCase")]
 pub enum LinkKind {
     /// A ticket.
@@ -118,11 +130,16 @@ pub enum LinkKind {
     Dashboard,
     /// An incident.
     Incident,
+    /// A build.
+    Build,
+    /// An alert of a monitoring system.
+    Alert,
     /// An artifact.
     Artifact,
     /// A test report.
     TestReport,
     /// Something else.
+    #[default]
     Other,
 }
 
@@ -215,6 +232,9 @@ pub struct Release {
     /// Labels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// Structured context: ticket numbers, customers, whatever should be found again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub context: BTreeMap<String, Value>,
     /// Values given by whoever created it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub given: BTreeMap<String, Value>,
@@ -272,6 +292,18 @@ pub struct Release {
     /// Notes, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
+    /// What was said about things that have to be ready before the start, by item.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub readiness: BTreeMap<Name, Readiness>,
+    /// Who knows of their part in it, by user.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub acknowledgements: BTreeMap<Name, Acknowledgement>,
+    /// What people thought of it before it started, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reviews: Vec<ReviewNote>,
+    /// Since when something that is not ready has kept it from starting by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked_since: Option<Timestamp>,
     /// Whether it was put out of the way.
     #[serde(default)]
     pub archived: bool,
@@ -365,6 +397,57 @@ pub struct Note {
     pub at: Timestamp,
     /// What.
     pub text: String,
+}
+
+/// What was said about one thing that has to be ready before the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Readiness {
+    /// The item, where it was added for this release; otherwise the process declares it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<ReadinessSpec>,
+    /// Whether it is ready.
+    #[serde(default)]
+    pub ready: bool,
+    /// Who said so last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// When.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// What was said.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+}
+
+/// Somebody knows of their part in a release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Acknowledgement {
+    /// When.
+    pub at: Timestamp,
+    /// As which owners the person counts.
+    pub owners: Vec<Owner>,
+    /// What was said.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+}
+
+/// What somebody thought of a release before it started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReviewNote {
+    /// Who: the user's name.
+    pub user: Name,
+    /// When.
+    pub at: Timestamp,
+    /// Whether it may go on like this.
+    pub approved: bool,
+    /// What was said.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub comment: String,
+    /// Which edit the person saw.
+    pub version: u64,
 }
 
 /// How many activities stand where; `forEach` parents are not counted, their items are.

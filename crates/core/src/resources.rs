@@ -128,7 +128,7 @@ impl World {
     }
 
     /// An input set names a process that exists, and only inputs that it has, with values that fit.
-    fn check_input_set(
+    pub(crate) fn check_input_set(
         &self,
         key: &ResourceKey,
         process: &Name,
@@ -240,12 +240,13 @@ impl World {
         set: &Name,
         values: &BTreeMap<String, Value>,
     ) -> Result<Event, Rejection> {
-        let key = ResourceKey {
-            kind: ResourceKind::InputSet,
-            organization: release.organization.clone(),
-            name: set.clone(),
-        };
-        asker.needs(Permission::DefinitionEdit, key.organization.as_ref())?;
+        let place = release.organization.as_ref();
+        let key = self.definition_for(ResourceKind::InputSet, set, place)?;
+        asker.needs(edit_permission(key.kind), key.organization.as_ref())?;
+        if self.input_set_for(set, place, &release.process)?.archived {
+            let why = format!("input set `{set}` is archived; unarchive it first");
+            return Err(crate::release::refuse_field("saveTo", &why));
+        }
         let known = self.resources.get(&key).filter(|known| !known.deleted);
         let known = known.ok_or_else(|| Rejection::UnknownResource(key.clone()))?;
         let stored = self.revision(&key, known.revision);
@@ -305,7 +306,7 @@ fn is_same(known: &Resource, definition: &Definition) -> bool {
         && known.labels == definition.labels
 }
 
-fn applied(definition: &Definition, revision: u32) -> Change {
+pub(crate) fn applied(definition: &Definition, revision: u32) -> Change {
     Change::ResourceApplied {
         key: definition.key.clone(),
         revision,

@@ -46,6 +46,15 @@ pub enum WaitingReason {
         /// Since when it could have started.
         since: Option<Timestamp>,
     },
+    /// Something that has to be ready before the start.
+    Readiness {
+        /// What is not ready.
+        items: Vec<Name>,
+        /// Who can say that it is.
+        who: Vec<Owner>,
+        /// Since when it has kept the release from starting; none if its time has not come.
+        since: Option<Timestamp>,
+    },
     /// Another release must succeed first.
     Predecessor {
         /// Which.

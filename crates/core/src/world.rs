@@ -15,10 +15,10 @@ use crate::denial::Denials;
 use crate::effect::Effect;
 use crate::entity::{Entity, EntityKey, EntityRef, Meta, Resource, Revision};
 use crate::event::{Change, Event, Work};
-use crate::outlets::{decide_delete_secret, decide_disable_outlet, decide_set_secret};
 use crate::ids::{
     ActivityPath, AttemptId, Name, Owner, ReleaseId, ResourceKey, ResourceKind, TokenId,
 };
+use crate::outlets::{decide_delete_secret, decide_disable_outlet, decide_set_secret};
 use crate::plan::Plan;
 use crate::rejection::Rejection;
 use crate::release::state::{Spot, State};
@@ -49,6 +49,8 @@ pub struct World {
     settling: Option<ReleaseId>,
     /// Ended releases that something in memory still asks about.
     lacking: BTreeSet<ReleaseId>,
+    /// Releases that have not ended and are nobody's child: those of the account, those of organizations.
+    levels: [BTreeSet<ReleaseId>; 2],
     /// Releases deleted since this world was made: their rows may still be read, and must not come back.
     deleted: BTreeSet<ReleaseId>,
     pub(crate) denials: Denials,
@@ -86,6 +88,7 @@ impl World {
             effect_changes: BTreeSet::new(),
             settling: None,
             lacking: BTreeSet::new(),
+            levels: Default::default(),
             deleted: BTreeSet::new(),
             denials: Denials::default(),
         }
@@ -235,6 +238,9 @@ impl World {
                 self.timers.remove(&(*due, release, *spot));
             }
             self.agenda.remove(&release);
+            for level in &mut self.levels {
+                level.remove(&release);
+            }
         }
     }
 
@@ -313,6 +319,7 @@ impl World {
             Command::DeleteResource { key, if_revision } => {
                 self.decide_delete(&asker, key, *if_revision)
             }
+            Command::InputSet { key, action } => self.decide_input_set(&asker, key, action),
             Command::IssueToken(token) => self.decide_issue(&asker, token),
             Command::RevokeToken { token } => self.decide_revoke(&asker, *token),
             Command::SetSecret {
@@ -738,6 +745,26 @@ impl World {
         }
     }
 
+    /// A release of the other level that has not ended, if there is one (checklist R-075).
+    pub(crate) fn on_other_level(&self, organization: Option<&Name>) -> Option<ReleaseId> {
+        self.levels[usize::from(organization.is_none())]
+            .first()
+            .copied()
+    }
+
+    /// Keeps the list of releases by level.
+    fn note_level(&mut self, id: ReleaseId) {
+        let Some(release) = self.release(id) else {
+            return;
+        };
+        let level = usize::from(release.organization.is_some());
+        let counts = release.parent.is_none() && !release.status().is_terminal();
+        match counts {
+            true => self.levels[level].insert(id),
+            false => self.levels[level].remove(&id),
+        };
+    }
+
     /// Turns a release's marks into rows to write, timers and wanted effects.
     fn take_marks(&mut self, id: ReleaseId) {
         let state = self
@@ -772,6 +799,7 @@ impl World {
         if !state.agenda.is_empty() {
             self.agenda.insert(id);
         }
+        self.note_level(id);
     }
 
     fn apply_to_definitions(&mut self, event: &Event) {

@@ -590,7 +590,7 @@ phases:
 "#
         ),
         [
-            r#"train.yaml:6:3: unknown field `fazes`, expected `allowPartialSuccess`, `decisionDeadline`, `holds`, `inputs`, `outputs`, `phases`, `rules` or `variables` in spec"#
+            r#"train.yaml:6:3: unknown field `fazes`, expected `allowPartialSuccess`, `decisionDeadline`, `holds`, `inputs`, `outputs`, `phases`, `readiness`, `rules` or `variables` in spec"#
         ]
     );
     assert_eq!(

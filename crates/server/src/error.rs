@@ -153,6 +153,8 @@ impl From<Rejection> for ApiError {
             | Rejection::StaleDigest
             | Rejection::StaleAttempt { .. }
             | Rejection::DependentStarted { .. }
+            | Rejection::NotReady { .. }
+            | Rejection::ExclusiveLevel(_)
             | Rejection::InUse(_)
             | Rejection::LimitReached { .. } => error,
         }

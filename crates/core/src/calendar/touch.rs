@@ -139,7 +139,10 @@ impl World {
         let organization = new.organization.as_ref();
         let process = self.process_for(process, organization)?;
         let set = match &new.input_set {
-            Some(set) => self.input_set_values(set, organization, &process)?,
+            Some(set) => self
+                .input_set_for(set, organization, &process)?
+                .values
+                .clone(),
             None => BTreeMap::new(),
         };
         Ok(self.known_touches(&process, new.revision, &new.labels, [&new.inputs, &set]))
@@ -175,8 +178,10 @@ impl World {
         if release.life == Life::Draft {
             let organization = release.organization.as_ref();
             let set = release.input_set.as_ref().and_then(|set| {
-                self.input_set_values(set, organization, &release.process)
-                    .ok()
+                let set = self
+                    .input_set_for(set, organization, &release.process)
+                    .ok()?;
+                Some(set.values.clone())
             });
             let set = set.unwrap_or_default();
             return self.known_touches(

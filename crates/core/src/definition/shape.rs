@@ -12,6 +12,7 @@ use trainmaster_expr::{Condition, Type};
 use super::fault::{At, Faults, closest, one_of, shortened};
 use crate::duration::{Duration, time_of_day};
 use crate::ids::{Name, Owner, SecretName};
+use crate::inputs::FIELDS_DEPTH_MAX;
 
 /// What a value must look like.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,11 +67,15 @@ impl Shape {
     /// The shape of a schema that schemars made; references are looked up in its `$defs`.
     pub(crate) fn of(schema: &Value) -> Shape {
         let definitions = schema.get("$defs").and_then(Value::as_object);
-        read(schema, definitions.unwrap_or(&Map::new()), 0)
+        read(schema, definitions.unwrap_or(&Map::new()), 0, &[])
     }
 }
 
-fn read(schema: &Value, definitions: &Map<String, Value>, depth: usize) -> Shape {
+/// Reads a schema; `open` names the definitions that it stands in.
+///
+/// A type that contains itself is read as often as fields of objects may nest, and then lets everything pass:
+/// what lies deeper is refused by the declaration's own check.
+fn read(schema: &Value, definitions: &Map<String, Value>, depth: usize, open: &[&str]) -> Shape {
     assert!(
         depth < SCHEMA_NESTING_MAX,
         "no type of a definition contains itself"
@@ -80,10 +85,14 @@ fn read(schema: &Value, definitions: &Map<String, Value>, depth: usize) -> Shape
     };
     if let Some(name) = schema.get("$ref").and_then(Value::as_str) {
         let name = name.trim_start_matches("#/$defs/");
+        if open.iter().filter(|known| **known == name).count() > FIELDS_DEPTH_MAX {
+            return Shape::Any;
+        }
         let target = definitions
             .get(name)
             .expect("schemars defines what it refers to");
-        return read(target, definitions, depth + 1);
+        let open = [open, &[name]].concat();
+        return read(target, definitions, depth + 1, &open);
     }
     if let Some(word) = schema.get("const").and_then(Value::as_str) {
         return Shape::Words(vec![word.to_owned()]);
@@ -92,7 +101,7 @@ fn read(schema: &Value, definitions: &Map<String, Value>, depth: usize) -> Shape
         if let Some(choices) = schema.get(key).and_then(Value::as_array) {
             let shapes = choices
                 .iter()
-                .map(|choice| read(choice, definitions, depth + 1));
+                .map(|choice| read(choice, definitions, depth + 1, open));
             return either(shapes.collect());
         }
     }
@@ -104,12 +113,12 @@ fn read(schema: &Value, definitions: &Map<String, Value>, depth: usize) -> Shape
         return either(shapes);
     }
     match schema.get("type") {
-        Some(Value::String(kind)) => of_kind(kind, schema, definitions, depth),
+        Some(Value::String(kind)) => of_kind(kind, schema, definitions, depth, open),
         Some(Value::Array(kinds)) => {
             let kinds = kinds.iter().filter_map(Value::as_str);
             either(
                 kinds
-                    .map(|kind| of_kind(kind, schema, definitions, depth))
+                    .map(|kind| of_kind(kind, schema, definitions, depth, open))
                     .collect(),
             )
         }
@@ -122,10 +131,11 @@ fn of_kind(
     schema: &Map<String, Value>,
     definitions: &Map<String, Value>,
     depth: usize,
+    open: &[&str],
 ) -> Shape {
     let number = |key: &str| schema.get(key).and_then(Value::as_i64);
     let size = |key: &str| number(key).and_then(|size| usize::try_from(size).ok());
-    let below = |schema: &Value| read(schema, definitions, depth + 1);
+    let below = |schema: &Value| read(schema, definitions, depth + 1, open);
     match kind {
         "null" => Shape::Null,
         "boolean" => Shape::Boolean,

@@ -30,6 +30,8 @@ use sight::{ActivityOutline, Outline, PhaseOutline, ROOTS, Secrets, Sight};
 const PHASES_MAX: usize = 500;
 /// The most activities of a process, gates included.
 const ACTIVITIES_MAX: usize = 10_000;
+/// The most things that have to be ready before a release starts.
+pub(crate) const READINESS_MAX: usize = 100;
 
 /// Compiles a process; all problems are reported at once.
 pub fn compile(spec: &ProcessSpec, digest: String) -> Result<Plan, Vec<Problem>> {
@@ -106,6 +108,22 @@ fn check_inputs(
         }
     }
     types
+}
+
+/// Ids of what has to be ready are unique, and there are not too many.
+fn check_readiness(spec: &ProcessSpec, at: &At<'_>, faults: &mut Faults) {
+    let count = spec.readiness.len();
+    if count > READINESS_MAX {
+        let message = format!("there are {count} entries; at most {READINESS_MAX} are possible");
+        faults.add(at, message);
+    }
+    let mut seen = BTreeSet::new();
+    for (index, item) in spec.readiness.iter().enumerate() {
+        if !seen.insert(&item.id) {
+            let message = format!("the entry `{}` is there twice", item.id);
+            faults.add(&at.index(index).key("id"), message);
+        }
+    }
 }
 
 fn reserved(name: &str) -> String {
@@ -430,11 +448,13 @@ impl<'a> Compiler<'a> {
             allow_partial_success: spec.allow_partial_success,
             decision_deadline: spec.decision_deadline.map(Duration::get),
             holds,
+            readiness: spec.readiness.clone(),
             phases: Vec::new(),
             activities: Vec::new(),
             paths: BTreeMap::new(),
             digest,
         };
+        check_readiness(spec, &at.key("readiness"), &mut self.faults);
         for (index, phase) in spec.phases.iter().enumerate() {
             self.phase(
                 index,

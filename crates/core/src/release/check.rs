@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::definition::is_hidden;
 use crate::ids::{Owner, ReleaseId};
@@ -16,7 +17,9 @@ const NAME_LENGTH_MAX: usize = 200;
 /// Longest free text (reason, note, description field), in characters.
 pub(super) const TEXT_LENGTH_MAX: usize = 10_000;
 /// Most labels, links, owners entries, stakeholders or predecessors of one release.
-const LIST_MAX: usize = 100;
+pub(super) const LIST_MAX: usize = 100;
+/// Largest structured context of a release, in bytes of JSON.
+const CONTEXT_BYTES_MAX: usize = 64 * 1024;
 
 /// A reason that must not be empty, and not too long.
 pub(crate) fn needed(reason: &str) -> Result<(), Rejection> {
@@ -36,6 +39,15 @@ pub(crate) fn text(name: &str, value: &str) -> Result<(), Rejection> {
     Ok(())
 }
 
+/// Labels with tags written `key:value` taken apart; a plain tag stays a key without a value.
+pub(super) fn tagged(labels: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let pair = |(key, value): (&String, &String)| match key.split_once(':') {
+        Some((key, tag)) if value.is_empty() && !key.is_empty() => (key.to_owned(), tag.to_owned()),
+        _ => (key.clone(), value.clone()),
+    };
+    labels.iter().map(pair).collect()
+}
+
 pub(crate) fn field(name: &str, message: &str) -> Rejection {
     Rejection::InvalidInput(vec![FieldProblem {
         field: name.to_owned(),
@@ -53,6 +65,14 @@ impl Problems {
             field: field.to_owned(),
             message: message.into(),
         });
+    }
+
+    /// What another check found, its own fields included.
+    pub(super) fn refused(&mut self, field: &str, rejection: Rejection) {
+        match rejection {
+            Rejection::InvalidInput(problems) => self.0.extend(problems),
+            other => self.add(field, other.to_string()),
+        }
     }
 
     pub(super) fn done(self) -> Result<(), Rejection> {
@@ -123,16 +143,43 @@ impl Problems {
     pub(super) fn links(&mut self, links: &[Link]) {
         self.length("links", links.len());
         for (index, link) in links.iter().enumerate() {
-            let field = format!("links[{index}]");
-            let scheme = link.url.starts_with("https://") || link.url.starts_with("http://");
-            if !scheme {
-                self.add(
-                    &format!("{field}.url"),
-                    "must begin with `https://` or `http://`",
-                );
+            self.link(&format!("links[{index}]"), link);
+        }
+    }
+
+    pub(super) fn link(&mut self, field: &str, link: &Link) {
+        let scheme = link.url.starts_with("https://") || link.url.starts_with("http://");
+        if !scheme {
+            self.add(
+                &format!("{field}.url"),
+                "must begin with `https://` or `http://`",
+            );
+        }
+        self.plain(&format!("{field}.url"), &link.url, 2_000);
+        self.plain(&format!("{field}.title"), &link.title, NAME_LENGTH_MAX);
+    }
+
+    pub(super) fn context(&mut self, context: &BTreeMap<String, Value>) {
+        self.length("context", context.len());
+        for (key, value) in context {
+            let field = format!("context.{key}");
+            if key.trim().is_empty() {
+                self.add(&field, "a key must not be empty");
             }
-            self.plain(&format!("{field}.url"), &link.url, 2_000);
-            self.plain(&format!("{field}.title"), &link.title, NAME_LENGTH_MAX);
+            self.plain(&field, key, 100);
+            if let Some(why) = crate::inputs::refused_text(value) {
+                self.add(&field, why);
+            }
+        }
+        let length: usize = context
+            .iter()
+            .map(|(key, value)| key.len() + value.to_string().len())
+            .sum();
+        if length > CONTEXT_BYTES_MAX {
+            self.add(
+                "context",
+                format!("is larger than {CONTEXT_BYTES_MAX} bytes of JSON"),
+            );
         }
     }
 

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::event::Work;
 use crate::ids::{Name, Owner, ReleaseId};
 use crate::release::people::{approvals_needed, approvers};
+use crate::release::preparation::who_may_say;
 use crate::release::state::State;
 use crate::release::{Activity, Attempt, Life, Standing};
 use crate::status::PhaseStatus;
@@ -20,38 +21,55 @@ impl World {
         let Some(state) = self.releases.get(&release) else {
             return Vec::new();
         };
-        let whole = |reason| {
-            vec![Waiting {
-                path: None,
-                phase: None,
-                reason,
-            }]
-        };
         if let Some(why) = &state.release.quarantine {
-            return whole(WaitingReason::Quarantine { why: why.clone() });
+            return whole([WaitingReason::Quarantine { why: why.clone() }]);
         }
         match state.release.life {
             Life::Ended { .. } => Vec::new(),
-            Life::Draft => whole(WaitingReason::Finalization {
+            Life::Draft => whole([WaitingReason::Finalization {
                 who: state.managers(),
-            }),
-            Life::Scheduled => whole(scheduled(state, now)),
+            }]),
+            Life::Scheduled => scheduled(state, now),
             Life::Queued => queued(state),
             Life::Underway | Life::Aborting => underway(state),
         }
     }
 }
 
-fn scheduled(state: &State, now: Timestamp) -> WaitingReason {
+fn scheduled(state: &State, now: Timestamp) -> Vec<Waiting> {
     let release = &state.release;
-    match release.start_at {
+    let ready = readiness(state);
+    let own = match release.start_at {
         Some(at) if at > now => WaitingReason::StartTime { at },
         _ if World::waits_for_a_start(release, now) => WaitingReason::Start {
             who: state.managers(),
             since: release.start_at,
         },
+        // Its time has come, and only what is not ready keeps it.
+        _ if ready.is_some() => return whole(ready),
         _ => WaitingReason::Engine,
-    }
+    };
+    whole([own].into_iter().chain(ready))
+}
+
+/// What has to be ready before the start and is not.
+fn readiness(state: &State) -> Option<WaitingReason> {
+    let open = state.blocking();
+    (!open.is_empty()).then(|| WaitingReason::Readiness {
+        items: open.iter().map(|item| item.spec.id.clone()).collect(),
+        who: who_may_say(&open),
+        since: state.release.blocked_since(),
+    })
+}
+
+/// Reasons that concern the release itself.
+fn whole(reasons: impl IntoIterator<Item = WaitingReason>) -> Vec<Waiting> {
+    let about = |reason| Waiting {
+        path: None,
+        phase: None,
+        reason,
+    };
+    reasons.into_iter().map(about).collect()
 }
 
 fn queued(state: &State) -> Vec<Waiting> {
@@ -67,6 +85,7 @@ fn queued(state: &State) -> Vec<Waiting> {
             reason: WaitingReason::Predecessor { release: *release },
         })
         .collect();
+    waiting.extend(whole(readiness(state)));
     if waiting.is_empty() {
         waiting.push(Waiting {
             path: None,

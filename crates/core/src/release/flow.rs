@@ -13,6 +13,7 @@ use crate::event::{AttemptOutcome, CancelCause, Change, Event, StartTrigger, Wor
 use crate::ids::{Name, Owner, ReleaseId};
 use crate::notice::NoticeKind;
 use crate::plan::ValueTemplate;
+use crate::release::preparation::who_may_say;
 use crate::release::state::{Spot, State};
 use crate::release::{Attempt, Life, Release, SkipReason, Standing, StartMode};
 use crate::scope::View;
@@ -92,6 +93,9 @@ impl<'a> Here<'a> {
         if !due {
             return self.lateness();
         }
+        if let Some(facts) = self.unready() {
+            return facts;
+        }
         let trigger = if release.run > 0 {
             StartTrigger::Restarted
         } else {
@@ -116,8 +120,34 @@ impl<'a> Here<'a> {
         if release.after.values().any(|satisfied| !satisfied) {
             return self.lateness();
         }
+        if let Some(facts) = self.unready() {
+            return facts;
+        }
         let trigger = release.trigger.clone().unwrap_or(StartTrigger::Scheduled);
         self.begin_release(trigger)
+    }
+
+    /// What follows where something that has to be ready is not; those who can say so are told once.
+    fn unready(&self) -> Option<Vec<Event>> {
+        let open = self.state.blocking();
+        if open.is_empty() {
+            return None;
+        }
+        if self.release().blocked_since.is_some() {
+            return Some(self.lateness());
+        }
+        let items = open.iter().map(|item| item.spec.id.clone()).collect();
+        let names: Vec<&str> = open.iter().map(|item| item.name()).collect();
+        let message = format!(
+            "{} cannot start: not ready: {}",
+            self.release().name,
+            names.join(", ")
+        );
+        let owners = who_may_say(&open);
+        Some(vec![
+            self.about(Change::StartBlocked { items }),
+            self.about(notice(NoticeKind::StartMissed, owners, message)),
+        ])
     }
 
     /// Starts the release; if its variables cannot be evaluated it ends as failed, with the reason noted.

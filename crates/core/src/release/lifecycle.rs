@@ -10,11 +10,13 @@ use crate::command::{NewRelease, ReleaseChanges, ReleaseCommand, RestartFrom};
 use crate::event::{Change, Event, ReleaseCreated, ReleaseEdited, StartTrigger, Window};
 use crate::ids::{Name, ReleaseId, ResourceKey, ResourceKind};
 use crate::inputs;
+use crate::links;
 use crate::notice::NoticeKind;
 use crate::plan::{DayTime, Plan};
 use crate::rejection::{FieldProblem, Rejection};
-use crate::release::check::{Problems, TEXT_LENGTH_MAX, field, needed, text};
+use crate::release::check::{self, Problems, TEXT_LENGTH_MAX, field, needed, text};
 use crate::release::flow::{distinct, notice};
+use crate::release::preparation::refuse_unready;
 use crate::release::state::State;
 use crate::release::{Counters, InputValue, Life, Origin, Release};
 use crate::scope::View;
@@ -71,6 +73,7 @@ impl World {
             .as_ref()
             .ok_or_else(|| field("process", "name the process to run"))?;
         let process = self.process_for(process, new.organization.as_ref())?;
+        self.refuse_mixed_levels(new.organization.as_ref())?;
         let id = ReleaseId(self.meta.last_release + 1);
         let created = self.creation(asker, new, process, id)?;
         let mut events = vec![asker.about(id, Change::ReleaseCreated(Box::new(created.clone())))];
@@ -84,6 +87,7 @@ impl World {
             events.push(asker.about(id, finalized));
             if new.start {
                 let probe = self.pinned_probe(probe, revision, &inputs)?;
+                refuse_unready(&probe)?;
                 let begin = self.beginning(&probe, inputs, StartTrigger::OnDemand, asker.at)?;
                 events.extend(begin.map(|change| asker.about(id, change)));
             }
@@ -106,7 +110,8 @@ impl World {
         let mut problems = Problems::default();
         problems.name(&name);
         problems.zone(self, &zone);
-        problems.labels(&new.labels);
+        problems.labels(&check::tagged(&new.labels));
+        problems.context(&new.context);
         problems.links(&new.links);
         problems.description(&new.description);
         problems.owners(&new.owners, self.newest_plan(&process).as_deref());
@@ -115,9 +120,9 @@ impl World {
         problems.times(new.start_at, new.expected_end_at);
         problems.version(new.version.as_deref());
         if let Some(set) = &new.input_set
-            && let Err(rejection) = self.input_set_values(set, new.organization.as_ref(), &process)
+            && let Err(rejection) = self.choose_input_set(set, new.organization.as_ref(), &process)
         {
-            problems.add("inputSet", rejection.to_string());
+            problems.refused("inputSet", rejection);
         }
         problems.done()?;
         Ok(ReleaseCreated {
@@ -128,7 +133,8 @@ impl World {
             description: new.description.clone(),
             version: new.version.clone(),
             release_type: new.release_type,
-            labels: new.labels.clone(),
+            labels: check::tagged(&new.labels),
+            context: new.context.clone(),
             inputs: new.inputs.clone(),
             input_set: new.input_set.clone(),
             start_at: new.start_at,
@@ -138,7 +144,7 @@ impl World {
             manager: new.manager.clone(),
             owners: new.owners.clone(),
             stakeholders: new.stakeholders.clone(),
-            links: new.links.clone(),
+            links: new.links.iter().cloned().map(links::told).collect(),
             after: new.after.clone(),
             parent: None,
         })
@@ -173,7 +179,10 @@ impl World {
         if let Some(zone) = &changes.zone {
             problems.zone(self, zone);
         }
-        problems.labels(changes.labels.as_ref().unwrap_or(&BTreeMap::new()));
+        problems.labels(&check::tagged(
+            changes.labels.as_ref().unwrap_or(&BTreeMap::new()),
+        ));
+        problems.context(changes.context.as_ref().unwrap_or(&BTreeMap::new()));
         problems.links(changes.links.as_deref().unwrap_or_default());
         problems.description(changes.description.as_ref().unwrap_or(&Default::default()));
         if let Some(owners) = &changes.owners {
@@ -191,6 +200,13 @@ impl World {
             Some(id),
         );
         problems.version(changes.version.as_ref().and_then(Option::as_deref));
+        if let Some(Some(set)) = &changes.input_set {
+            let place = release.organization.as_ref();
+            let process = process.as_ref().unwrap_or(&release.process);
+            if let Err(rejection) = self.choose_input_set(set, place, process) {
+                problems.refused("inputSet", rejection);
+            }
+        }
         let start_at = changes.start_at.unwrap_or(release.start_at);
         problems.times(
             start_at,
@@ -291,6 +307,19 @@ impl World {
                 }
                 Ok(vec![about(Change::NoteAdded { text: note.clone() })])
             }
+            ReleaseCommand::AddLink { link } => self.add_link(asker, release, link),
+            ReleaseCommand::RemoveLink { url } => self.remove_link(asker, release, url),
+            ReleaseCommand::DeclareReadiness { item } => self.declare_readiness(asker, state, item),
+            ReleaseCommand::WithdrawReadiness { item } => {
+                self.withdraw_readiness(asker, release, item)
+            }
+            ReleaseCommand::SetReadiness { item, ready, note } => {
+                self.set_readiness(asker, state, item, *ready, note)
+            }
+            ReleaseCommand::Acknowledge { note } => self.acknowledge(asker, state, note),
+            ReleaseCommand::Review { approved, comment } => {
+                self.review_draft(asker, state, *approved, comment)
+            }
             ReleaseCommand::Release { reason } => {
                 if release.quarantine.is_none() {
                     return Err(wrong(release, "it is not quarantined"));
@@ -319,6 +348,7 @@ impl World {
                     inputs: inputs.clone(),
                 };
                 let probe = self.pinned_probe(release.clone(), revision, &inputs)?;
+                refuse_unready(&probe)?;
                 let begin = self.beginning(&probe, inputs, StartTrigger::OnDemand, asker.at)?;
                 let begin = begin.map(|change| asker.about(id, change));
                 Ok([asker.about(id, finalized)]
@@ -334,6 +364,7 @@ impl World {
                     ));
                 }
                 let inputs = self.overridden(state, given, false)?;
+                refuse_unready(state)?;
                 let begin = self.beginning(state, inputs, StartTrigger::OnDemand, asker.at)?;
                 Ok(begin.map(|change| asker.about(id, change)).collect())
             }
@@ -360,6 +391,7 @@ impl World {
         needed(purpose).map_err(|_| field("purpose", "say what the early start is for"))?;
         text("purpose", purpose)?;
         let inputs = self.overridden(state, given, true)?;
+        refuse_unready(state)?;
         let trigger = StartTrigger::PreExecuted {
             purpose: purpose.to_owned(),
         };
@@ -406,6 +438,7 @@ impl World {
                 ..release.clone()
             };
             let probe = State::new(again, state.plan.clone(), Vec::new());
+            refuse_unready(&probe)?;
             let begin = self.beginning(
                 &probe,
                 release.inputs.clone(),
@@ -438,7 +471,7 @@ impl World {
         self.definition_for(ResourceKind::Process, name, organization)
     }
 
-    fn definition_for(
+    pub(crate) fn definition_for(
         &self,
         kind: ResourceKind,
         name: &Name,
@@ -460,7 +493,7 @@ impl World {
         }
     }
 
-    fn newest_plan(&self, process: &ResourceKey) -> Option<std::sync::Arc<Plan>> {
+    pub(crate) fn newest_plan(&self, process: &ResourceKey) -> Option<std::sync::Arc<Plan>> {
         self.plan_of(process, self.resources.get(process)?.revision)
     }
 
@@ -495,45 +528,21 @@ impl World {
         plan: &Plan,
         given: &BTreeMap<String, Value>,
     ) -> Result<BTreeMap<String, InputValue>, Rejection> {
+        let none = BTreeMap::new();
+        let place = release.organization.as_ref();
         let set = match &release.input_set {
-            Some(set) => {
-                self.input_set_values(set, release.organization.as_ref(), &release.process)?
-            }
-            None => BTreeMap::new(),
+            Some(set) => &self.input_set_for(set, place, &release.process)?.values,
+            None => &none,
         };
         let layers = [
-            (Origin::InputSet, &set),
+            (Origin::InputSet, set),
             (Origin::Release, &release.given),
             (Origin::Override, given),
         ];
-        inputs::resolve(&plan.inputs, &plan.rules, &layers).map_err(Rejection::InvalidInput)
-    }
-
-    pub(crate) fn input_set_values(
-        &self,
-        set: &Name,
-        organization: Option<&Name>,
-        process: &ResourceKey,
-    ) -> Result<BTreeMap<String, Value>, Rejection> {
-        let key = self.definition_for(ResourceKind::InputSet, set, organization)?;
-        let revision = self.resources.get(&key).map_or(0, |known| known.revision);
-        let stored = self
-            .revisions
-            .get(&key)
-            .and_then(|known| known.get(&revision));
-        match stored.map(|stored| &stored.body) {
-            Some(crate::definition::Body::InputSet(spec)) if spec.process == process.name => {
-                Ok(spec.values.clone())
-            }
-            Some(crate::definition::Body::InputSet(spec)) => Err(field(
-                "inputSet",
-                &format!(
-                    "input set `{set}` belongs to process `{}`, not to `{}`",
-                    spec.process, process.name
-                ),
-            )),
-            _ => Err(Rejection::UnknownResource(key)),
-        }
+        let inputs =
+            inputs::resolve(&plan.inputs, &plan.rules, &layers).map_err(Rejection::InvalidInput)?;
+        self.check_references(place, &plan.inputs, &inputs)?;
+        Ok(inputs)
     }
 
     /// What a child release starts with.
@@ -579,6 +588,8 @@ impl World {
         let layers = [(Origin::Release, &fixed), (Origin::Override, given)];
         let resolved =
             inputs::resolve(&plan.inputs, &plan.rules, &layers).map_err(Rejection::InvalidInput)?;
+        let place = state.release.organization.as_ref();
+        self.check_references(place, &plan.inputs, &resolved)?;
         let with_origin =
             resolved
                 .into_iter()
@@ -707,6 +718,7 @@ impl Release {
             software_version: created.version,
             release_type: created.release_type,
             labels: created.labels,
+            context: created.context,
             given: created.inputs,
             input_set: created.input_set,
             inputs: BTreeMap::new(),
@@ -731,6 +743,10 @@ impl Release {
             followers: BTreeSet::new(),
             children: Vec::new(),
             notes: Vec::new(),
+            readiness: BTreeMap::new(),
+            acknowledgements: BTreeMap::new(),
+            reviews: Vec::new(),
+            blocked_since: None,
             archived: false,
             quarantine: None,
             life: Life::Draft,
@@ -793,13 +809,21 @@ pub(crate) fn permission(action: &ReleaseCommand) -> Permission {
         | ReleaseCommand::Cancel { .. }
         | ReleaseCommand::Archive
         | ReleaseCommand::Delete
+        | ReleaseCommand::DeclareReadiness { .. }
+        | ReleaseCommand::WithdrawReadiness { .. }
         | ReleaseCommand::Release { .. } => Permission::ReleaseEdit,
+        // Who is named decides; the command itself asks for more where nobody is.
+        ReleaseCommand::SetReadiness { .. }
+        | ReleaseCommand::Acknowledge { .. }
+        | ReleaseCommand::Review { .. } => Permission::Read,
         ReleaseCommand::Activate { .. }
         | ReleaseCommand::PreExecute { .. }
         | ReleaseCommand::Restart { .. } => Permission::ReleaseStart,
-        ReleaseCommand::Pause { .. } | ReleaseCommand::Resume | ReleaseCommand::AddNote { .. } => {
-            Permission::ReleaseOperate
-        }
+        ReleaseCommand::Pause { .. }
+        | ReleaseCommand::Resume
+        | ReleaseCommand::AddLink { .. }
+        | ReleaseCommand::RemoveLink { .. }
+        | ReleaseCommand::AddNote { .. } => Permission::ReleaseOperate,
         ReleaseCommand::Abort { .. } => Permission::ReleaseAbort,
     }
 }
@@ -807,7 +831,10 @@ pub(crate) fn permission(action: &ReleaseCommand) -> Permission {
 fn refuse_quarantined(release: &Release, action: &ReleaseCommand) -> Result<(), Rejection> {
     let helps = matches!(
         action,
-        ReleaseCommand::Release { .. } | ReleaseCommand::AddNote { .. }
+        ReleaseCommand::Release { .. }
+            | ReleaseCommand::AddNote { .. }
+            | ReleaseCommand::AddLink { .. }
+            | ReleaseCommand::RemoveLink { .. }
     );
     match &release.quarantine {
         Some(_) if !helps => Err(wrong(
@@ -853,8 +880,11 @@ fn edited(changes: &ReleaseChanges, process: Option<ResourceKey>) -> ReleaseEdit
         description: changes.description,
         version: changes.version.map(Option::unwrap_or_default),
         release_type: changes.release_type,
-        labels: changes.labels,
-        links: changes.links,
+        labels: changes.labels.as_ref().map(check::tagged),
+        context: changes.context,
+        links: changes
+            .links
+            .map(|list| list.into_iter().map(links::told).collect()),
         manager: changes.manager.map(|manager| manager.into_iter().collect()),
         owners: changes.owners,
         stakeholders: changes.stakeholders,
@@ -882,6 +912,7 @@ fn as_it_was(release: &Release, edit: &ReleaseEdited) -> ReleaseEdited {
         version,
         release_type,
         labels,
+        context,
         links,
         manager,
         owners,
@@ -905,6 +936,7 @@ fn as_it_was(release: &Release, edit: &ReleaseEdited) -> ReleaseEdited {
         }),
         release_type: was(release_type, || release.release_type),
         labels: was(labels, || release.labels.clone()),
+        context: was(context, || release.context.clone()),
         links: was(links, || release.links.clone()),
         manager: was(manager, || release.manager.iter().cloned().collect()),
         owners: was(owners, || release.owners.clone()),

@@ -295,6 +295,7 @@ impl<'a> Here<'a> {
             version: parent.software_version.clone(),
             release_type: parent.release_type,
             labels: parent.labels.clone(),
+            context: BTreeMap::new(),
             inputs: given.clone(),
             input_set: None,
             start_at: None,

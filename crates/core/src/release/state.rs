@@ -304,7 +304,11 @@ impl State {
     fn release_due(&self) -> Option<Timestamp> {
         let release = &self.release;
         let start = match (release.life, release.start_mode) {
-            (Life::Scheduled, StartMode::Auto) => release.start_at,
+            (Life::Scheduled, StartMode::Auto) => {
+                // What is not ready has been told at the start time; from then on a person moves it.
+                let blocked = release.blocked_since.is_some() && !self.blocking().is_empty();
+                release.start_at.filter(|_| !blocked)
+            }
             (Life::Scheduled, StartMode::Manual) => {
                 release.start_at.filter(|_| !release.start_missed)
             }

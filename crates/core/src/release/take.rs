@@ -54,6 +54,7 @@ impl State {
             }
             Change::ReleaseCancelled { .. } => {
                 release.life = Life::Draft;
+                release.blocked_since = None;
                 release.revision = None;
                 release.inputs = BTreeMap::new();
             }
@@ -93,6 +94,7 @@ impl State {
             }
             Change::ReleaseRestarted { from, start_at, .. } => {
                 release.life = Life::Scheduled;
+                release.blocked_since = None;
                 release.restart = Some(*from);
                 release.start_at = start_at.or(release.start_at);
                 release.ended_at = None;
@@ -109,6 +111,14 @@ impl State {
                     text,
                 });
             }
+            Change::LinkAdded { .. }
+            | Change::LinkRemoved { .. }
+            | Change::ReadinessDeclared { .. }
+            | Change::ReadinessWithdrawn { .. }
+            | Change::ReadinessSet { .. }
+            | Change::StartBlocked { .. }
+            | Change::OwnershipAcknowledged { .. }
+            | Change::ReleaseReviewed { .. } => release.take_preparation(event),
             Change::ReleaseQuarantined { reason } => {
                 release.quarantine = Some(reason.clone());
                 self.mark_all_due();
@@ -154,6 +164,7 @@ impl State {
             version,
             release_type,
             labels,
+            context,
             links,
             manager,
             owners,
@@ -181,6 +192,7 @@ impl State {
         }
         set(&mut release.release_type, release_type);
         set(&mut release.labels, labels);
+        set(&mut release.context, context);
         set(&mut release.links, links);
         let manager_change = manager.is_some();
         set(&mut release.manager, manager.map(first));
@@ -190,6 +202,9 @@ impl State {
         // Another time may be missed again.
         release.start_missed &= start_at.is_none();
         release.overdue &= expected_end_at.is_none();
+        if start_at.is_some() {
+            release.blocked_since = None;
+        }
         set(&mut release.start_at, start_at.map(first));
         set(&mut release.expected_end_at, expected_end_at.map(first));
         set(&mut release.start_mode, start_mode);
@@ -236,6 +251,7 @@ impl State {
         let restart = self.release.restart.take();
         let release = &mut self.release;
         release.life = Life::Underway;
+        release.blocked_since = None;
         release.run = *run;
         release.trigger = Some(trigger.clone());
         release.inputs = inputs.clone();

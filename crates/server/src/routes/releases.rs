@@ -181,6 +181,7 @@ fn new_release(body: CreateRelease) -> ApiResult<NewRelease> {
         version: body.version,
         release_type: words::release_type_asked(body.release_type),
         labels: body.labels,
+        context: body.context,
         inputs: body.inputs,
         input_set: name_of("inputSet", body.input_set.as_deref())?,
         start_at: instant_of("startAt", body.start_at.as_deref())?,
@@ -301,6 +302,7 @@ fn changes(body: EditRelease) -> ApiResult<ReleaseChanges> {
         version: body.version,
         release_type: body.release_type.map(words::release_type_asked),
         labels: body.labels,
+        context: body.context,
         links: body
             .links
             .map(|links| links.into_iter().map(views::release::link_asked).collect()),

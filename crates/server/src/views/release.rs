@@ -88,6 +88,7 @@ pub(crate) fn release(
         zone: release.zone.clone(),
         owners: owners_by(&release.owners),
         stakeholders: owners(&release.stakeholders),
+        context: release.context.clone(),
         links: release.links.iter().map(link).collect(),
         after: release
             .after

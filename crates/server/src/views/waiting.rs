@@ -48,6 +48,13 @@ fn describe(reason: &WaitingReason, view: &mut WaitingView) {
             view.who = owners(who);
             view.since = instant_of(*since);
         }
+        WaitingReason::Readiness { items, who, since } => {
+            view.reason = Reason::Readiness;
+            view.on = items.iter().map(ToString::to_string).collect();
+            view.text = format!("not ready: {}; {} can say so", list(&view.on), people(who));
+            view.who = owners(who);
+            view.since = instant_of(*since);
+        }
         WaitingReason::Predecessor { release } => {
             view.reason = Reason::Predecessor;
             view.text = format!("release `{release}` has to succeed first");

@@ -101,12 +101,14 @@ same_words! {
 same_words! {
     /// What a link leads to, as shown.
     link_kind: LinkKind => api::LinkKind {
-        Ticket, Commit, PullRequest, Branch, Document, Dashboard, Incident, Artifact, TestReport, Other,
+        Ticket, Commit, PullRequest, Branch, Document, Dashboard, Incident, Build, Alert,
+        Artifact, TestReport, Other,
     }
 }
 same_words! {
     /// What a link leads to, as asked.
     link_kind_asked: api::LinkKind => LinkKind {
-        Ticket, Commit, PullRequest, Branch, Document, Dashboard, Incident, Artifact, TestReport, Other,
+        Ticket, Commit, PullRequest, Branch, Document, Dashboard, Incident, Build, Alert,
+        Artifact, TestReport, Other,
     }
 }

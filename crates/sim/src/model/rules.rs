@@ -73,6 +73,8 @@ pub(super) fn what_has_ended_stays(id: ReleaseId, release: &ModelRelease, event:
     };
     let may = match &event.change {
         Change::NoteAdded { .. }
+        | Change::LinkAdded { .. }
+        | Change::LinkRemoved { .. }
         | Change::ReleaseArchived
         | Change::ReleaseEdited(_)
         | Change::LateOutcomeRecorded { .. }
