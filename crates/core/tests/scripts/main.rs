@@ -1,5 +1,6 @@
 //! The rules of the domain, told as stories.
 
+mod access;
 mod announcements;
 mod cadence;
 mod calendar;
@@ -13,4 +14,5 @@ mod notices;
 mod people;
 mod preparing;
 mod retention;
+mod rights;
 mod story;

@@ -126,6 +126,12 @@ impl Story {
         self.people.insert(user.to_owned(), id);
     }
 
+    /// Somebody whose token was issued by name is at hand from now on.
+    pub(crate) fn knows(&mut self, user: &str) {
+        let id = self.holder_of(user).token;
+        self.people.insert(user.to_owned(), id);
+    }
+
     fn holder_of(&self, user: &str) -> &Holder {
         self.world
             .holder_by_digest(&format!("digest-of-{user}"))
@@ -213,6 +219,16 @@ impl Story {
             loaded.wanted(),
             self.world.wanted(),
             "the rows make the same wanted effects"
+        );
+        assert_eq!(
+            loaded.policy(),
+            self.world.policy(),
+            "the rows make the same rights"
+        );
+        assert_eq!(
+            replayed.policy(),
+            self.world.policy(),
+            "the journal makes the same rights"
         );
         assert_eq!(
             replayed.wanted(),
