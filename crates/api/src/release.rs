@@ -587,6 +587,8 @@ pub enum WaitingReason {
     Activities,
     /// The phase opens later.
     Window,
+    /// A freeze holds it back.
+    Freeze,
     /// Others of its `forEach` come first.
     Slot,
     /// Time passes.

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::calendar::maintenance::{self, MaintenanceWindowSpec};
 use crate::definition::fault::{At, Faults};
 use crate::duration::Duration;
 use crate::ids::Name;
@@ -18,6 +19,9 @@ pub struct AccountSpec {
     pub exclusive_release_level: bool,
     /// How long completed work is kept.
     pub retention: Retention,
+    /// When releases are expected to begin; a start outside of them is warned of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub maintenance_windows: Vec<MaintenanceWindowSpec>,
     /// Services that may be named as inputs; empty lets every name pass.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<Name>,
@@ -40,6 +44,8 @@ pub struct Retention {
 impl AccountSpec {
     /// What does not hold together.
     pub(crate) fn check(&self, at: &At<'_>, faults: &mut Faults) {
+        let windows = at.key("maintenanceWindows");
+        maintenance::check(&self.maintenance_windows, None, &windows, faults);
         let at = at.key("retention");
         let Retention {
             archive_after,

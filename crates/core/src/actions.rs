@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::access::Holder;
 use crate::command::{
@@ -92,6 +92,7 @@ impl World {
         });
         states
             .chain(self.preparations(holder, release, now))
+            .chain(self.freeze_actions(holder, release, now))
             .collect()
     }
 
@@ -133,6 +134,46 @@ impl World {
         };
         let states = commands.into_iter().map(judge);
         states.filter(|state| state.allowed).collect()
+    }
+
+    /// What a holder may do about the freezes of a release now.
+    fn freeze_actions(
+        &self,
+        holder: &Holder,
+        release: ReleaseId,
+        now: Timestamp,
+    ) -> [ActionState; 2] {
+        let reason = || "probe".to_owned();
+        let held = self.freeze_to_override(release, now);
+        let expires_at = now + SignedDuration::from_hours(1);
+        let override_freeze = held.map(|freeze| ReleaseCommand::OverrideFreeze {
+            freeze,
+            reason: reason(),
+            expires_at,
+        });
+        let given = self.overridden_freeze(release, now);
+        let revoke = given.map(|freeze| ReleaseCommand::RevokeOverride {
+            freeze,
+            reason: reason(),
+        });
+        let judge = |action, command: Option<ReleaseCommand>, nothing: &str| match command {
+            Some(action_command) => {
+                let command = Command::Release {
+                    release,
+                    action: action_command,
+                };
+                self.probe(holder, now, action, command)
+            }
+            None => ActionState {
+                action,
+                allowed: false,
+                reason: Some(nothing.to_owned()),
+            },
+        };
+        [
+            judge("override-freeze", override_freeze, "no freeze concerns it"),
+            judge("revoke-override", revoke, "no override is in force"),
+        ]
     }
 
     /// What a holder may do to an activity now.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::access::{Identity, TokenKind, TokenScope};
 use crate::definition::Definition;
 use crate::effect::Outcome;
+use crate::freeze::FreezeRef;
 use crate::ids::{
     ActivityPath, AttemptId, Name, Owner, ReleaseId, ResourceKey, SecretName, TokenId,
 };
@@ -295,6 +296,22 @@ pub enum ReleaseCommand {
         approved: bool,
         /// What the person wants to say; needed with an objection.
         comment: String,
+    },
+    /// Let the release start work although a freeze holds, for a while.
+    OverrideFreeze {
+        /// Which freeze.
+        freeze: FreezeRef,
+        /// Why; must not be empty.
+        reason: String,
+        /// When the freeze holds it back again; at most 30 days ahead.
+        expires_at: Timestamp,
+    },
+    /// Take an override back.
+    RevokeOverride {
+        /// Which freeze.
+        freeze: FreezeRef,
+        /// Why; must not be empty.
+        reason: String,
     },
     /// Put a quarantined release back into service.
     Release {
@@ -617,6 +634,8 @@ impl ReleaseCommand {
             ReleaseCommand::SetReadiness { .. } => "SetReadiness",
             ReleaseCommand::Acknowledge { .. } => "AcknowledgeOwnership",
             ReleaseCommand::Review { .. } => "ReviewRelease",
+            ReleaseCommand::OverrideFreeze { .. } => "OverrideFreeze",
+            ReleaseCommand::RevokeOverride { .. } => "RevokeOverride",
             ReleaseCommand::Release { .. } => "UnquarantineRelease",
         }
     }

@@ -293,7 +293,7 @@ fn build(
         }
         ResourceKind::InputSet => Body::InputSet(written(&spec)?),
         ResourceKind::ReleaseGroup => Body::ReleaseGroup(written(&spec)?),
-        ResourceKind::Freeze => Body::Freeze(written(&spec)?),
+        ResourceKind::Freeze => Body::Freeze(freeze(&key, &spec)?),
         ResourceKind::NotificationRule => {
             Body::NotificationRule(notification_rule(&key, written(&spec)?)?)
         }
@@ -334,6 +334,14 @@ fn notification_rule(
         &At::ROOT.key("spec"),
         &mut faults,
     );
+    faults.finish(|| spec)
+}
+
+/// A freeze, if it holds together.
+fn freeze(key: &ResourceKey, spec: &Value) -> Result<FreezeSpec, Vec<Fault>> {
+    let spec: FreezeSpec = written(spec)?;
+    let mut faults = Faults::default();
+    spec.check(key.organization.as_ref(), &mut faults);
     faults.finish(|| spec)
 }
 

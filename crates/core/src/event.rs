@@ -13,6 +13,7 @@ use crate::access::{Identity, Role, TokenKind, TokenScope};
 use crate::command::{Decision, RestartFrom};
 use crate::deployment::Deployment;
 use crate::effect::Outcome;
+use crate::freeze::FreezeRef;
 use crate::ids::{
     ActivityPath, EffectKey, Name, Owner, ReleaseId, ResourceKey, SecretName, TokenId,
 };
@@ -318,6 +319,22 @@ pub enum Change {
         /// Which.
         predecessor: ReleaseId,
     },
+    /// A freeze holds the release back no longer, for a while.
+    FreezeOverridden {
+        /// Which freeze.
+        freeze: FreezeRef,
+        /// Why.
+        reason: String,
+        /// When it holds the release back again.
+        expires_at: Timestamp,
+    },
+    /// An override was taken back before it expired.
+    FreezeOverrideRevoked {
+        /// Which freeze.
+        freeze: FreezeRef,
+        /// Why.
+        reason: String,
+    },
     /// A phase began.
     PhaseStarted {
         /// Which.
@@ -391,6 +408,27 @@ pub enum Change {
         /// When it is given up; none is never.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         deadline: Option<Timestamp>,
+    },
+    /// A freeze holds: the activity starts at the next opening, unless the freeze is changed or overridden before.
+    ActivityDeferred {
+        /// Which freeze; of several the one that ends last.
+        freeze: FreezeRef,
+        /// Why it holds, as it said then.
+        reason: String,
+        /// When its window ends.
+        ends_at: Timestamp,
+        /// The next instant at which no freeze holds the activity back.
+        until: Timestamp,
+    },
+    /// No freeze holds it back any more; it waits for a slot again.
+    DeferralEnded,
+    /// It started although a freeze holds: one that only warns, or one that was overridden.
+    StartedInFreeze {
+        /// Which freeze.
+        freeze: FreezeRef,
+        /// Whether it would have been deferred but for an override.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        overridden: bool,
     },
     /// A person retries: a new attempt may start.
     ActivityRetried {

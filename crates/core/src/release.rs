@@ -15,6 +15,7 @@ use crate::deployment::Deployment;
 use crate::event::{
     AttemptOutcome, AttemptTrigger, CancelCause, Parent, StartTrigger, Window, Work,
 };
+use crate::freeze::FreezeRef;
 use crate::ids::{ActivityPath, EffectKey, Name, Owner, ReleaseId, ResourceKey};
 use crate::process::ReadinessSpec;
 use crate::status::{ActivityStatus, AttemptStatus, PhaseStatus, ReleaseStatus};
@@ -26,6 +27,7 @@ mod deploy;
 mod explain;
 mod flow;
 mod forecast;
+pub(crate) mod freezing;
 mod levels;
 mod lifecycle;
 pub(crate) mod people;
@@ -336,6 +338,9 @@ pub struct Release {
     /// Where the next run begins, for an aborted release that is to run again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart: Option<RestartFrom>,
+    /// Freezes that people let it through, by freeze: the newest override of each, expired and revoked ones too.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub freeze_overrides: BTreeMap<FreezeRef, FreezeOverride>,
     /// Its phases, in the order of the plan; empty before the start.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<Phase>,
@@ -348,6 +353,44 @@ pub struct Release {
     /// Whether people were told that its start time has passed and somebody has to start it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub start_missed: bool,
+}
+
+/// That somebody let a release start work although a freeze holds: a deviation that stays on record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FreezeOverride {
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: String,
+    /// When the freeze holds the release back again.
+    pub expires_at: Timestamp,
+    /// Who took it back, when and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<Note>,
+}
+
+impl FreezeOverride {
+    /// Whether it counts at an instant.
+    pub fn counts(&self, at: Timestamp) -> bool {
+        self.revoked.is_none() && at < self.expires_at
+    }
+}
+
+/// That a freeze holds an activity back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deferral {
+    /// Which freeze; of several the one that ends last.
+    pub freeze: FreezeRef,
+    /// Why it holds.
+    pub reason: String,
+    /// When its window ends.
+    pub ends_at: Timestamp,
+    /// The next instant at which no freeze holds the activity back.
+    pub until: Timestamp,
 }
 
 /// Where a release's life stands; Running and OnHold are told apart by its counters.
@@ -458,7 +501,7 @@ pub struct Counters {
     pub total: u32,
     /// Predecessors not done.
     pub pending: u32,
-    /// Ready, waiting for a slot, a delay or a pause.
+    /// Ready, waiting for a slot, a delay, a pause or a freeze.
     pub queued: u32,
     /// Executing or waiting for a timer.
     pub running: u32,
@@ -600,6 +643,9 @@ pub struct Activity {
     /// Who is needed, while a person is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Owner>,
+    /// While a freeze holds its next attempt back; only ever set while it is queued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deferred: Option<Deferral>,
     /// What its successes put where, oldest first, over all runs; the newest 100 are kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deployments: Vec<Deployed>,
@@ -629,7 +675,7 @@ pub struct Deployed {
 pub enum Standing {
     /// Its predecessors are not settled, or its phase has not started.
     Pending,
-    /// Ready; waits for a slot or the end of a pause.
+    /// Ready; waits for a slot, the end of a pause or of a freeze.
     Queued,
     /// Waits for its next automatic attempt.
     Backoff {
@@ -876,6 +922,15 @@ impl Activity {
             | Standing::Ignored { .. }
             | Standing::Skipped { .. }
             | Standing::Aborted => true,
+        }
+    }
+
+    /// Whether nothing of it has begun in this run, though it may have been deferred.
+    pub(crate) fn has_not_begun(&self) -> bool {
+        match self.standing {
+            Standing::Pending => true,
+            Standing::Queued => self.started_at.is_none(),
+            _ => false,
         }
     }
 

@@ -51,13 +51,13 @@ impl World {
         match &definition.body {
             Body::Process(plan) => self.refuse_process_cycle(key, plan)?,
             Body::InputSet(spec) => self.check_input_set(key, &spec.process, &spec.values)?,
+            Body::Freeze(spec) => self.check_freeze(key, spec)?,
             Body::ReleaseGroup(_)
-            | Body::Freeze(_)
             | Body::NotificationRule(_)
             | Body::Organization(_)
             | Body::Team(_)
-            | Body::RoleBinding(_)
-            | Body::Account(_) => (),
+            | Body::RoleBinding(_) => (),
+            Body::Account(spec) => self.check_maintenance(spec)?,
         }
         self.refuse_escalation(asker, key, Some(&definition.body))?;
         Ok(vec![asker.fact(applied(

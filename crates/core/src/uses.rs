@@ -87,6 +87,22 @@ impl ActivityType {
         }
     }
 
+    /// Whether a freeze holds it back: whether it changes something outside.
+    ///
+    /// What asks, waits, looks or tells goes on; what a child release does is judged there.
+    pub fn obeys_freezes(self) -> bool {
+        match self {
+            ActivityType::Command | ActivityType::Http => true,
+            ActivityType::Approval
+            | ActivityType::Input
+            | ActivityType::Tasks
+            | ActivityType::Wait
+            | ActivityType::Subprocess
+            | ActivityType::Verify
+            | ActivityType::Notify => false,
+        }
+    }
+
     /// Whether it waits for people.
     pub fn asks_people(self) -> bool {
         matches!(

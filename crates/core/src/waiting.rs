@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::freeze::FreezeRef;
 use crate::ids::{ActivityPath, Name, Owner, ReleaseId};
 
 /// One thing that a release, a phase or an activity waits for.
@@ -74,6 +75,17 @@ pub enum WaitingReason {
     Window {
         /// When.
         opens_at: Timestamp,
+    },
+    /// A freeze holds it back.
+    Freeze {
+        /// Which freeze.
+        freeze: FreezeRef,
+        /// Why it holds.
+        why: String,
+        /// When its window ends.
+        ends_at: Timestamp,
+        /// The next opening: later, where other freezes follow it.
+        until: Timestamp,
     },
     /// Others of its `forEach` come first.
     Slot {

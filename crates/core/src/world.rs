@@ -15,6 +15,7 @@ use crate::denial::Denials;
 use crate::effect::Effect;
 use crate::entity::{Entity, EntityKey, EntityRef, Meta, Resource, Revision};
 use crate::event::{Change, Event, Work};
+use crate::freeze::{Freeze, FreezeRef, Freezes};
 use crate::ids::{
     ActivityPath, AttemptId, Name, Owner, ReleaseId, ResourceKey, ResourceKind, TokenId,
 };
@@ -39,6 +40,8 @@ pub struct World {
     pub(crate) policy: Arc<Policy>,
     digests: BTreeMap<String, TokenId>,
     pub(crate) releases: BTreeMap<ReleaseId, State>,
+    /// The freezes among the definitions, as they are asked about.
+    freezes: Freezes,
     /// Releases that wait for a release to succeed.
     waiters: BTreeMap<ReleaseId, BTreeSet<ReleaseId>>,
     wanted: BTreeMap<AttemptId, Effect>,
@@ -80,6 +83,7 @@ impl World {
             policy: Arc::new(Policy::default()),
             digests: BTreeMap::new(),
             releases: BTreeMap::new(),
+            freezes: Freezes::default(),
             waiters: BTreeMap::new(),
             wanted: BTreeMap::new(),
             timers: BTreeSet::new(),
@@ -115,6 +119,7 @@ impl World {
         let mut releases: BTreeMap<ReleaseId, Box<Release>> = BTreeMap::new();
         let mut activities: BTreeMap<ReleaseId, BTreeMap<u32, Activity>> = BTreeMap::new();
         let mut about_rights = BTreeSet::new();
+        let mut freezes = BTreeSet::new();
         for entity in entities {
             match entity {
                 Entity::Meta(meta) => self.meta = meta,
@@ -122,6 +127,7 @@ impl World {
                     if Policy::concerns(resource.key.kind) {
                         about_rights.insert(resource.key.clone());
                     }
+                    freezes.extend(FreezeRef::of(&resource.key));
                     self.resources.insert(resource.key.clone(), resource);
                 }
                 Entity::Revision(revision) => self.adopt_revision(revision)?,
@@ -144,6 +150,9 @@ impl World {
         }
         for key in &about_rights {
             self.refresh_rights(key);
+        }
+        for freeze in freezes {
+            self.note_freeze(&freeze);
         }
         for (id, release) in releases {
             let activities = activities.remove(&id).unwrap_or_default();
@@ -599,6 +608,47 @@ impl World {
         }
     }
 
+    pub(crate) fn freezes(&self) -> &Freezes {
+        &self.freezes
+    }
+
+    /// Every freeze, in the order of their names.
+    pub fn all_freezes(&self) -> impl Iterator<Item = &Freeze> {
+        self.freezes.all()
+    }
+
+    /// Takes over what a freeze's newest revision says, or that it is gone.
+    fn note_freeze(&mut self, at: &FreezeRef) {
+        let key = at.key();
+        let revision = self
+            .resources
+            .get(&key)
+            .filter(|known| !known.deleted)
+            .map(|known| known.revision);
+        let body = revision.and_then(|revision| self.revisions.get(&key)?.get(&revision));
+        match body.map(|stored| &stored.body) {
+            Some(Body::Freeze(spec)) => {
+                let freeze = Freeze::new(at.clone(), spec, &self.zones);
+                self.freezes.keep(freeze);
+            }
+            _ => self.freezes.remove(at),
+        }
+    }
+
+    /// A freeze has changed: whatever is held back anywhere is looked at again.
+    fn look_at_all_deferred(&mut self) {
+        for (id, state) in &mut self.releases {
+            if !state.deferred.is_empty() {
+                state.look_at_deferred();
+                self.agenda.insert(*id);
+            }
+        }
+    }
+
+    pub(crate) fn wants_attention(&mut self, release: ReleaseId) {
+        self.agenda.insert(release);
+    }
+
     /// Releases that wait for this one to succeed.
     pub(crate) fn waiters(&self, id: ReleaseId) -> impl Iterator<Item = ReleaseId> {
         self.waiters.get(&id).into_iter().flatten().copied()
@@ -697,8 +747,12 @@ impl World {
         self.index_predecessors(id, event);
         self.note_touches(id, event);
         self.take_marks(id);
-        if matches!(event.change, Change::ReleaseFinished { .. }) {
-            self.tell_the_others(id);
+        match event.change {
+            Change::ReleaseFinished { .. } => self.tell_the_others(id),
+            Change::FreezeOverridden { .. } | Change::FreezeOverrideRevoked { .. } => {
+                self.look_at_deferred_below(id);
+            }
+            _ => (),
         }
     }
 
@@ -803,6 +857,18 @@ impl World {
     }
 
     fn apply_to_definitions(&mut self, event: &Event) {
+        self.take_definition(event);
+        let key = match &event.change {
+            Change::ResourceApplied { key, .. } | Change::ResourceDeleted { key } => key,
+            _ => return,
+        };
+        if let Some(freeze) = FreezeRef::of(key) {
+            self.note_freeze(&freeze);
+            self.look_at_all_deferred();
+        }
+    }
+
+    fn take_definition(&mut self, event: &Event) {
         match &event.change {
             Change::ResourceApplied {
                 key,

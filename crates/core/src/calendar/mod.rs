@@ -6,6 +6,9 @@
 
 pub mod cadence;
 mod dates;
+pub mod maintenance;
 pub mod recurrence;
 pub mod rule;
+pub mod schedule;
 pub mod touch;
+pub mod window;

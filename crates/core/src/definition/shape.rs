@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use trainmaster_expr::{Condition, Type};
 
 use super::fault::{At, Faults, closest, one_of, shortened};
+use crate::calendar::schedule::Moment;
 use crate::duration::{Duration, time_of_day};
 use crate::ids::{Name, Owner, SecretName};
 use crate::inputs::FIELDS_DEPTH_MAX;
@@ -56,6 +57,7 @@ pub(crate) enum Format {
     Duration,
     Time,
     Date,
+    Moment,
     Instant,
     Condition,
 }
@@ -218,6 +220,7 @@ impl Format {
             "trainmaster-duration" => Some(Format::Duration),
             "trainmaster-time" => Some(Format::Time),
             "trainmaster-date" => Some(Format::Date),
+            "trainmaster-moment" => Some(Format::Moment),
             "trainmaster-condition" => Some(Format::Condition),
             "date-time" => Some(Format::Instant),
             _ => None,
@@ -240,6 +243,7 @@ impl Format {
                 let text = shortened(text);
                 whole(format!("`{text}` is not a day such as `2026-12-24`"))
             }
+            Format::Moment => whole(text.parse::<Moment>().err()?.to_string()),
             Format::Instant => {
                 text.parse::<Timestamp>().err()?;
                 let text = shortened(text);
@@ -522,6 +526,7 @@ fn words(shape: &Shape) -> String {
             Some(Format::Duration) => "a duration such as `30m`".into(),
             Some(Format::Time) => "a quoted time of day such as `\"09:00\"`".into(),
             Some(Format::Date) => "a day such as `2026-12-24`".into(),
+            Some(Format::Moment) => "an instant or a local time such as `2026-12-24T18:00`".into(),
             Some(Format::Instant) => "an instant such as `2026-12-24T12:00:00Z`".into(),
             Some(Format::Condition) => "a condition".into(),
         },

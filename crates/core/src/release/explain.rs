@@ -7,7 +7,7 @@ use crate::ids::{Name, Owner, ReleaseId};
 use crate::release::people::{approvals_needed, approvers};
 use crate::release::preparation::who_may_say;
 use crate::release::state::State;
-use crate::release::{Activity, Attempt, Life, Standing};
+use crate::release::{Activity, Attempt, Deferral, Life, Standing};
 use crate::status::PhaseStatus;
 use crate::uses::tasks::TaskStatus;
 use crate::waiting::{Waiting, WaitingReason};
@@ -31,7 +31,7 @@ impl World {
             }]),
             Life::Scheduled => scheduled(state, now),
             Life::Queued => queued(state),
-            Life::Underway | Life::Aborting => underway(state),
+            Life::Underway | Life::Aborting => underway(state, now),
         }
     }
 }
@@ -96,7 +96,7 @@ fn queued(state: &State) -> Vec<Waiting> {
     waiting
 }
 
-fn underway(state: &State) -> Vec<Waiting> {
+fn underway(state: &State, now: Timestamp) -> Vec<Waiting> {
     let mut waiting = Vec::new();
     if let Some(pause) = &state.release.pause {
         let (by, at, why) = (pause.by.clone(), pause.at, pause.reason.clone());
@@ -114,7 +114,7 @@ fn underway(state: &State) -> Vec<Waiting> {
         };
         match phase.status {
             PhaseStatus::Pending => waiting.extend(pending_phase(state, index).map(about)),
-            PhaseStatus::Running => waiting.extend(running_phase(state, index)),
+            PhaseStatus::Running => waiting.extend(running_phase(state, index, now)),
             _ => (),
         }
     }
@@ -144,7 +144,7 @@ fn pending_phase(state: &State, index: usize) -> Option<WaitingReason> {
     }
 }
 
-fn running_phase(state: &State, index: usize) -> Vec<Waiting> {
+fn running_phase(state: &State, index: usize, now: Timestamp) -> Vec<Waiting> {
     let planned = state.planned_phase(index);
     let mut waiting = Vec::new();
     for base in planned.gates.clone().chain(planned.activities.clone()) {
@@ -153,7 +153,7 @@ fn running_phase(state: &State, index: usize) -> Vec<Waiting> {
             .map_or(0..0, |group| group.first..group.first + group.count);
         for position in items.chain([base as u32]) {
             let activity = state.activity(position);
-            if let Some(reason) = activity_waits(state, position, activity) {
+            if let Some(reason) = activity_waits(state, position, activity, now) {
                 let path = Some(activity.path.clone());
                 waiting.push(Waiting {
                     path,
@@ -166,7 +166,22 @@ fn running_phase(state: &State, index: usize) -> Vec<Waiting> {
     waiting
 }
 
-fn activity_waits(state: &State, position: u32, activity: &Activity) -> Option<WaitingReason> {
+fn activity_waits(
+    state: &State,
+    position: u32,
+    activity: &Activity,
+    now: Timestamp,
+) -> Option<WaitingReason> {
+    // A pause may outlast the freeze.
+    let holds = |deferral: &&Deferral| state.release.pause.is_none() || deferral.until > now;
+    if let Some(deferral) = activity.deferred.as_ref().filter(holds) {
+        return Some(WaitingReason::Freeze {
+            freeze: deferral.freeze.clone(),
+            why: deferral.reason.clone(),
+            ends_at: deferral.ends_at,
+            until: deferral.until,
+        });
+    }
     match &activity.standing {
         Standing::Pending | Standing::Queued if activity.item.is_some() => {
             Some(slot(state, position))

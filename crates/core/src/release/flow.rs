@@ -539,7 +539,10 @@ impl<'a> Here<'a> {
         match &activity.standing {
             Standing::Pending if activity.item.is_some() => Vec::new(),
             Standing::Pending if may_start && self.is_unblocked(position) => self.ready(position),
-            Standing::Queued if activity.item.is_some() => Vec::new(),
+            Standing::Queued if activity.item.is_some() => match activity.deferred {
+                Some(_) if may_start => self.held_item(position),
+                _ => Vec::new(),
+            },
             Standing::Queued if may_start => self.start(position),
             Standing::Backoff { retry_at } if may_start && *retry_at <= self.now => {
                 self.start(position)
@@ -670,8 +673,12 @@ impl<'a> Here<'a> {
             return Vec::new();
         }
         let all = group.first..group.first + group.count;
-        let stands =
-            |standing: Standing| move |item: &u32| self.state.activity(*item).standing == standing;
+        let stands = |standing: Standing| {
+            move |item: &u32| {
+                let item = self.state.activity(*item);
+                item.standing == standing && item.deferred.is_none()
+            }
+        };
         let asked = (group.queued > 0)
             .then(|| all.clone().find(stands(Standing::Queued)))
             .flatten();

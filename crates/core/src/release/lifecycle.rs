@@ -320,6 +320,14 @@ impl World {
             ReleaseCommand::Review { approved, comment } => {
                 self.review_draft(asker, state, *approved, comment)
             }
+            ReleaseCommand::OverrideFreeze {
+                freeze,
+                reason,
+                expires_at,
+            } => self.override_freeze(asker, release, freeze, reason, *expires_at),
+            ReleaseCommand::RevokeOverride { freeze, reason } => {
+                self.revoke_override(asker, release, freeze, reason)
+            }
             ReleaseCommand::Release { reason } => {
                 if release.quarantine.is_none() {
                     return Err(wrong(release, "it is not quarantined"));
@@ -749,6 +757,7 @@ impl Release {
             blocked_since: None,
             archived: false,
             quarantine: None,
+            freeze_overrides: BTreeMap::new(),
             life: Life::Draft,
             run: 0,
             trigger: None,
@@ -825,6 +834,10 @@ pub(crate) fn permission(action: &ReleaseCommand) -> Permission {
         | ReleaseCommand::RemoveLink { .. }
         | ReleaseCommand::AddNote { .. } => Permission::ReleaseOperate,
         ReleaseCommand::Abort { .. } => Permission::ReleaseAbort,
+        // Where the freeze lives matters as well, and is judged with the command.
+        ReleaseCommand::OverrideFreeze { .. } | ReleaseCommand::RevokeOverride { .. } => {
+            Permission::Read
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::ids::{EffectKey, Name, Owner, ReleaseId, ResourceKind};
 use crate::notice::{Need, NoticeKind};
 use crate::plan::PlannedActivity;
 use crate::release::flow::{Here, distinct};
+use crate::release::freezing::Verdict;
 use crate::release::lifecycle::DEPTH_MAX;
 use crate::release::{Activity, Release, StartMode};
 use crate::scope::View;
@@ -55,10 +56,14 @@ impl<'a> Here<'a> {
         self.variables(self.state.planned(position).phase, Some(position))
     }
 
-    /// Begins the next attempt.
+    /// Begins the next attempt, unless a freeze holds it back: the one way to every attempt.
     pub(super) fn start(&self, position: u32) -> Vec<Event> {
+        let notes = match self.freezes_on(position) {
+            Verdict::Held(facts) => return facts,
+            Verdict::Free(notes) => notes,
+        };
         match self.attempt(position) {
-            Ok(facts) => facts,
+            Ok(facts) => facts.into_iter().chain(notes).collect(),
             Err(error) => self.unstartable(position, error),
         }
     }

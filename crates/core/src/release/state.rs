@@ -45,6 +45,8 @@ pub(crate) struct State {
     pub(crate) dirty: BTreeSet<Spot>,
     /// Due instants as registered with the world.
     pub(crate) dues: BTreeMap<Spot, Timestamp>,
+    /// Activities that a freeze holds back.
+    pub(crate) deferred: BTreeSet<u32>,
 }
 
 impl State {
@@ -53,14 +55,29 @@ impl State {
         plan: Option<Arc<Plan>>,
         activities: Vec<Activity>,
     ) -> Self {
-        State {
+        let mut state = State {
             release,
             plan,
             activities,
             agenda: BTreeSet::new(),
             dirty: BTreeSet::new(),
             dues: BTreeMap::new(),
-        }
+            deferred: BTreeSet::new(),
+        };
+        state.find_deferred();
+        state
+    }
+
+    fn find_deferred(&mut self) {
+        let held = self.activities.iter().enumerate();
+        let held = held.filter(|(_, activity)| activity.deferred.is_some());
+        self.deferred = held.map(|(position, _)| position as u32).collect();
+    }
+
+    /// A freeze or an override has changed: what is held back may go on, or longer be held.
+    pub(crate) fn look_at_deferred(&mut self) {
+        let spots = self.deferred.iter().copied().map(Spot::Activity);
+        self.agenda.extend(spots);
     }
 
     /// Marks everything that may move, for a release that was just loaded or let go on.
@@ -132,7 +149,18 @@ impl State {
         let before = contribution(self.activity(position));
         let was_settled = self.activity(position).is_settled();
         let slot_before = Slot::of(self.activity(position));
-        edit(&mut self.activities[position as usize]);
+        let activity = &mut self.activities[position as usize];
+        edit(activity);
+        if !matches!(
+            activity.standing,
+            Standing::Queued | Standing::Backoff { .. }
+        ) {
+            activity.deferred = None;
+        }
+        match activity.deferred {
+            Some(_) => self.deferred.insert(position),
+            None => self.deferred.remove(&position),
+        };
         let after = contribution(self.activity(position));
         let is_settled = self.activity(position).is_settled();
         self.move_slot(position, slot_before);
@@ -228,6 +256,11 @@ impl State {
     /// For the rare changes that take settled work back: a new run, a failure that is up for a decision again.
     pub(crate) fn recount(&mut self) {
         let plan = Arc::clone(self.plan());
+        // What was held back is judged anew, when it is its turn.
+        for activity in &mut self.activities {
+            activity.deferred = None;
+        }
+        self.deferred.clear();
         self.release.counters = Counters::default();
         for phase in &mut self.release.phases {
             (
@@ -419,12 +452,12 @@ impl State {
     }
 
     fn activity_due(&self, activity: &Activity, life: Life) -> Option<Timestamp> {
+        let may_start = life == Life::Underway && self.release.pause.is_none();
+        if let Some(deferral) = activity.deferred.as_ref().filter(|_| may_start) {
+            return Some(deferral.ends_at.min(deferral.until));
+        }
         match &activity.standing {
-            Standing::Backoff { retry_at }
-                if life == Life::Underway && self.release.pause.is_none() =>
-            {
-                Some(*retry_at)
-            }
+            Standing::Backoff { retry_at } if may_start => Some(*retry_at),
             Standing::Undecided { deadline, .. } if life == Life::Underway => *deadline,
             Standing::Underway => activity
                 .attempt()
@@ -607,7 +640,7 @@ enum Slot {
     Held,
     /// Was retried by a person and waits for a slot.
     Asked,
-    /// Needs none: settled, or a person decides.
+    /// Needs none: settled, held back by a freeze, or a person decides.
     Free,
 }
 
@@ -616,6 +649,7 @@ impl Slot {
         match activity.standing {
             Standing::Pending => Slot::Ahead,
             Standing::Underway | Standing::Backoff { .. } => Slot::Held,
+            Standing::Queued if activity.deferred.is_some() => Slot::Free,
             Standing::Queued => Slot::Asked,
             _ => Slot::Free,
         }

@@ -17,8 +17,8 @@ use crate::notice::NoticeKind;
 use crate::plan::ClosingRule;
 use crate::release::state::{Spot, State};
 use crate::release::{
-    Activity, Attempt, Cancel, Deployed, Group, Item, Life, Note, Pause, Phase, SkipReason,
-    Standing, Task, Vote,
+    Activity, Attempt, Cancel, Deferral, Deployed, FreezeOverride, Group, Item, Life, Note, Pause,
+    Phase, SkipReason, Standing, Task, Vote,
 };
 use crate::status::PhaseStatus;
 use crate::uses::tasks::TaskStatus;
@@ -131,6 +131,34 @@ impl State {
             Change::PredecessorSatisfied { predecessor } => {
                 release.after.insert(*predecessor, true);
                 self.agenda.insert(Spot::Release);
+            }
+            Change::FreezeOverridden {
+                freeze,
+                reason,
+                expires_at,
+            } => {
+                let given = FreezeOverride {
+                    by: event.by.clone(),
+                    at: event.at,
+                    reason: reason.clone(),
+                    expires_at: *expires_at,
+                    revoked: None,
+                };
+                release.freeze_overrides.insert(freeze.clone(), given);
+                self.look_at_deferred();
+            }
+            Change::FreezeOverrideRevoked { freeze, reason } => {
+                let (by, text) = (event.by.clone(), reason.clone());
+                let given = release
+                    .freeze_overrides
+                    .get_mut(freeze)
+                    .expect("the journal revokes what was given");
+                given.revoked = Some(Note {
+                    by,
+                    at: event.at,
+                    text,
+                });
+                self.look_at_deferred();
             }
             Change::PhaseStarted { .. }
             | Change::PhaseFinished { .. }
@@ -410,7 +438,7 @@ impl State {
                 .group
                 .map(|group| group.first..group.first + group.count);
             for position in items.into_iter().flatten().chain([base as u32]) {
-                if self.activity(position).standing == Standing::Pending {
+                if self.activity(position).has_not_begun() {
                     self.change(position, |activity| {
                         activity.standing = Standing::Skipped {
                             reason: reason.clone(),
@@ -502,6 +530,26 @@ impl State {
                     activity.next_trigger = Some(if unknown { Unknown } else { Policy });
                 });
             }
+            Change::ActivityDeferred {
+                freeze,
+                reason,
+                ends_at,
+                until,
+            } => {
+                let deferral = Deferral {
+                    freeze: freeze.clone(),
+                    reason: reason.clone(),
+                    ends_at: *ends_at,
+                    until: *until,
+                };
+                self.change(position, |activity| {
+                    if activity.standing == Standing::Pending {
+                        activity.standing = Standing::Queued;
+                    }
+                    activity.deferred = Some(deferral);
+                });
+            }
+            Change::DeferralEnded => self.change(position, |activity| activity.deferred = None),
             Change::DecisionNeeded { unknown, deadline } => {
                 let owners = self.owners(position);
                 self.change(position, |activity| {
@@ -628,7 +676,9 @@ impl State {
             Change::DeploymentUnclear { problem, .. } => self.change(position, |activity| {
                 activity.deployment_problem = Some(problem.clone());
             }),
-            Change::LateOutcomeRecorded { .. } | Change::OwnersNotified { .. } => (),
+            Change::LateOutcomeRecorded { .. }
+            | Change::OwnersNotified { .. }
+            | Change::StartedInFreeze { .. } => (),
             other => debug_assert!(false, "not a fact about an activity: {other:?}"),
         }
     }
@@ -792,6 +842,11 @@ impl State {
                     reason: SkipReason::UpstreamFailed
                 }
             );
+            // What a freeze holds back has not begun; what comes before it is open again.
+            if self.activities[position].item.is_none() && self.activities[position].has_not_begun()
+            {
+                self.activities[position].standing = Standing::Pending;
+            }
             // A phase that has ended by itself stays as it is, with what it skipped.
             if skipped && revived[self.planned(position as u32).phase] {
                 self.activities[position].standing = Standing::Pending;
@@ -874,6 +929,7 @@ impl Activity {
             escalated_to: Vec::new(),
             tasks: BTreeMap::new(),
             needs: Vec::new(),
+            deferred: None,
             deployments: Vec::new(),
             deployment_problem: None,
         }

@@ -7,6 +7,7 @@ mod calendar;
 mod deployments;
 mod failures;
 mod flow;
+mod freezes;
 mod input_sets;
 mod lifecycle;
 mod modeling;

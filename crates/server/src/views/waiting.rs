@@ -75,6 +75,20 @@ fn describe(reason: &WaitingReason, view: &mut WaitingView) {
             view.text = format!("opens at {opens_at}");
             view.at = Some(instant(*opens_at));
         }
+        WaitingReason::Freeze {
+            freeze,
+            why,
+            ends_at,
+            until,
+        } => {
+            view.reason = Reason::Freeze;
+            view.on = vec![freeze.to_string()];
+            view.text = format!("held back by the freeze `{freeze}` ({why}) until {until}");
+            if ends_at < until {
+                view.text += &format!("; it ends at {ends_at}, and others follow");
+            }
+            view.at = Some(instant(*until));
+        }
         WaitingReason::Slot { limit } => {
             view.reason = Reason::Slot;
             view.text = format!("waits for one of {limit} places");
