@@ -20,7 +20,9 @@ pub use activity::{
     IgnoreActivity, InputFormView, ItemView, ItemsView, LogLineView, RetryActivity, SubmitInput,
     TaskView, TasksView, UpdateTask, VoteView,
 };
-pub use event::{AuditRecord, AuditVerdict, EventView};
+pub use event::{
+    AuditCheckpoint, AuditDetail, AuditKey, AuditRecord, AuditVerdict, EventView, FieldChange,
+};
 pub use people::{InboxItem, InboxKind, NotificationView};
 pub use problem::{CODES, FieldError, PROBLEM_BASE, Problem};
 pub use release::{

@@ -221,6 +221,14 @@ pub(crate) struct ServeArgs {
         hide_env_values = true
     )]
     pub(crate) public_url: Option<String>,
+    /// File to append each signed checkpoint of the journal to, best on another disk
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "TRAINMASTER_CHECKPOINT_FILE",
+        hide_env_values = true
+    )]
+    pub(crate) checkpoint_file: Option<PathBuf>,
     /// How the server logs: text or json [default: text]
     #[arg(
         long,
@@ -405,11 +413,29 @@ pub(crate) enum AuditCommand {
     List(AuditListArgs),
     /// Print the whole journal, one record per line, as `audit verify` reads it
     Export,
+    /// Show one record, with what each field held before and after
+    Show {
+        /// Its position in the journal
+        #[arg(value_name = "POSITION")]
+        position: u64,
+    },
+    /// Print the signed checkpoints, one per line, as `audit verify --checkpoints` reads them
+    Checkpoints,
+    /// Sign where the journal stands now
+    Checkpoint,
+    /// Print the public key that checks checkpoints
+    Key,
     /// Check the chain of the journal; with a file no server is needed
     Verify {
         /// Exported journal, or - for standard input [default: the server's journal]
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
+        /// Signed checkpoints that the journal must hold, one per line
+        #[arg(long, value_name = "FILE", requires = "file", requires = "key")]
+        checkpoints: Option<PathBuf>,
+        /// Public key that the checkpoints were signed with, as `audit key` prints it
+        #[arg(long, value_name = "KEY", requires = "checkpoints")]
+        key: Option<String>,
     },
 }
 
@@ -425,6 +451,15 @@ pub(crate) struct AuditListArgs {
     /// Only events of this type, for example ReleaseStarted
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) event_type: Option<String>,
+    /// Only about this object, for example process/payments/train or token/tok-0007
+    #[arg(long, value_name = "OBJECT", conflicts_with = "release")]
+    pub(crate) object: Option<String>,
+    /// Only at this time or later, for example 2026-11-21T08:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<jiff::Timestamp>,
+    /// Only before this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<jiff::Timestamp>,
     #[command(flatten)]
     pub(crate) page: PageArgs,
 }

@@ -24,6 +24,9 @@ pub(crate) struct Config {
     /// Address under which people reach the server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) public_url: Option<String>,
+    /// A file that signed checkpoints of the journal are appended to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) checkpoint_file: Option<PathBuf>,
     /// How the server logs.
     pub(crate) log_format: LogFormat,
 }
@@ -37,6 +40,7 @@ struct File {
     data_dir: Option<PathBuf>,
     allow_internal: Vec<String>,
     public_url: Option<String>,
+    checkpoint_file: Option<PathBuf>,
     log_format: Option<LogFormat>,
 }
 
@@ -66,6 +70,12 @@ impl Config {
             data_dir,
             allow_internal,
             public_url: args.public_url.clone().or(file.public_url),
+            checkpoint_file: args
+                .checkpoint_file
+                .clone()
+                .or(file.checkpoint_file)
+                .map(std::path::absolute)
+                .transpose()?,
             log_format: args.log_format.or(file.log_format).unwrap_or_default(),
         })
     }

@@ -96,6 +96,7 @@ async fn demo(args: &DemoArgs) -> Done {
         data_dir: house.server(),
         allow_internal: Vec::new(),
         public_url: None,
+        checkpoint_file: None,
         log_format: LogFormat::Text,
     };
     serve::make_private(&config.data_dir)?;

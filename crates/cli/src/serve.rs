@@ -14,6 +14,7 @@ use anyhow::Context as _;
 use jiff::tz::TimeZoneDatabase;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use trainmaster_engine::checkpoint::Signer;
 use trainmaster_engine::clock::SystemClock;
 use trainmaster_engine::ports::{Clock, Executors, StoreError};
 use trainmaster_engine::{Engine, Faults, Limits};
@@ -21,7 +22,7 @@ use trainmaster_executors::callback;
 use trainmaster_executors::command::Supervisor;
 use trainmaster_executors::egress::{Allow, Egress};
 use trainmaster_executors::secrets::NoSecrets;
-use trainmaster_server::{App, Parts};
+use trainmaster_server::{App, Notary, Parts};
 use trainmaster_store::SqlStore;
 
 use crate::args::{LogFormat, ServeArgs};
@@ -119,7 +120,13 @@ pub(crate) async fn stand(
     })
     .await
     .map_err(store_failure)?;
+    let seed = key::read_or_make(&config.data_dir.join("audit.key"))?;
+    let notary = Notary {
+        signer: Arc::new(Signer::from_seed(&seed).context("the key of the audit trail")?),
+        file: config.checkpoint_file.clone(),
+    };
     let options = trainmaster_server::Options {
+        notary: Some(notary),
         callbacks: Some(Arc::new(move |token: &str| {
             callback::verify(token, &callback_secret)
         })),
@@ -214,6 +221,7 @@ async fn answer_until_asked_to_end(listener: TcpListener, app: App, engine: Engi
     let asked = asked_to_end()?;
     let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
     let stopping = async { _ = stopping.await };
+    tokio::spawn(app.clone().keep_checkpoints());
     let serving = tokio::spawn(trainmaster_server::serve(listener, app, stopping));
     let broken = tokio::select! {
         name = asked => {

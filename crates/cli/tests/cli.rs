@@ -1,5 +1,7 @@
 //! What people see on the command line: the real binary against a real server.
 
+#[path = "cli/audit.rs"]
+mod audit;
 mod support;
 
 use serde_json::{Value, json};

@@ -175,6 +175,17 @@ pub enum Command {
         /// How it ended.
         outcome: Outcome,
     },
+    /// The server refused somebody outside the world's commands: a look at what is not for everybody.
+    RecordDenial {
+        /// Who was refused.
+        token: TokenId,
+        /// What was asked.
+        operation: String,
+        /// What it was about; may be empty.
+        target: String,
+        /// Why it was refused.
+        why: String,
+    },
     /// The engine takes a release out of service because its handling panicked.
     QuarantineRelease {
         /// Which.
@@ -566,6 +577,7 @@ impl Command {
             Command::ReportHandle { .. } => "ReportHandle",
             Command::FinishAttempt { .. } => "FinishAttempt",
             Command::QuarantineRelease { .. } => "QuarantineRelease",
+            Command::RecordDenial { .. } => "RecordDenial",
         }
     }
 
@@ -584,6 +596,7 @@ impl Command {
             | Command::InputSet { .. }
             | Command::IssueToken(_)
             | Command::RevokeToken { .. }
+            | Command::RecordDenial { .. }
             | Command::SetSecret { .. }
             | Command::DeleteSecret { .. }
             | Command::DisableOutlet { .. }

@@ -6,11 +6,14 @@ use jiff::Timestamp;
 
 use crate::command::{Actor, Command, Envelope};
 use crate::event::{Change, Event};
+use crate::ids::TokenId;
 use crate::rejection::Rejection;
-use crate::world::World;
+use crate::world::{Asker, World};
 
 /// How many refusals of one person are written down in a minute; more tell nothing new and would fill the journal.
 const DENIALS_PER_MINUTE: u32 = 20;
+/// Longest text of a refusal that is kept, in characters.
+const TEXT_MAX: usize = 500;
 
 /// How many refusals of each person were written down in the current minute.
 ///
@@ -57,20 +60,41 @@ impl World {
         ) {
             return None;
         }
+        let change = Change::OperationDenied {
+            operation: envelope.command.name().to_owned(),
+            target: self.target(&envelope.command),
+            why: rejection.to_string(),
+        };
+        self.denied(token, envelope.at, change)
+    }
+
+    /// Takes in a refusal that the server gave without asking the world.
+    pub(crate) fn decide_denial(
+        &self,
+        asker: &Asker<'_>,
+        token: TokenId,
+        operation: &str,
+        target: &str,
+        why: &str,
+    ) -> Result<Vec<Event>, Rejection> {
+        asker.is_the_server()?;
+        let shortened = |text: &str| text.chars().take(TEXT_MAX).collect::<String>();
+        let change = Change::OperationDenied {
+            operation: shortened(operation),
+            target: shortened(target),
+            why: shortened(why),
+        };
+        Ok(self.denied(token, asker.at, change).into_iter().collect())
+    }
+
+    fn denied(&self, token: TokenId, at: Timestamp, change: Change) -> Option<Event> {
         let by = self.holder(token)?.by();
-        if !self.denials.has_room(&by, envelope.at) {
-            return None;
-        }
-        Some(Event {
-            at: envelope.at,
+        self.denials.has_room(&by, at).then_some(Event {
+            at,
             by,
             release: None,
             path: None,
-            change: Change::OperationDenied {
-                operation: envelope.command.name().to_owned(),
-                target: self.target(&envelope.command),
-                why: rejection.to_string(),
-            },
+            change,
         })
     }
 
@@ -102,7 +126,37 @@ impl World {
 
 /// How the audit trail names objects: `release/rel-00000042`, `process/payments/train`, `token/tok-0007`.
 pub mod object {
+    use crate::event::{Change, Event};
     use crate::ids::{Name, ReleaseId, ResourceKey, SecretName, TokenId};
+
+    /// What an event that is about no release is about; none for those that are about nothing with a name.
+    pub fn of(event: &Event) -> Option<String> {
+        match &event.change {
+            Change::ResourceApplied { key, .. } | Change::ResourceDeleted { key } => {
+                Some(resource(key))
+            }
+            Change::TokenIssued { token: id, .. } | Change::TokenRevoked { token: id } => {
+                Some(token(*id))
+            }
+            Change::SecretSet {
+                organization, name, ..
+            }
+            | Change::SecretDeleted { organization, name } => {
+                Some(secret(organization.as_ref(), name))
+            }
+            Change::UserCreated { user, .. }
+            | Change::UserChanged { user, .. }
+            | Change::UserDisabled { user }
+            | Change::UserEnabled { user }
+            | Change::CredentialSet { user, .. }
+            | Change::IdentityLinked { user, .. }
+            | Change::IdentityUnlinked { user, .. } => Some(format!("user/{user}")),
+            Change::OperationDenied { target, .. } => {
+                Some(target.clone()).filter(|target| !target.is_empty())
+            }
+            _ => event.release.map(release),
+        }
+    }
 
     /// A release.
     pub fn release(id: ReleaseId) -> String {

@@ -376,6 +376,12 @@ impl World {
             Command::FinishAttempt { attempt, outcome } => {
                 self.decide_finish(&asker, attempt, outcome)
             }
+            Command::RecordDenial {
+                token,
+                operation,
+                target,
+                why,
+            } => self.decide_denial(&asker, *token, operation, target, why),
             Command::QuarantineRelease { release, reason } => {
                 self.decide_quarantine(&asker, *release, reason)
             }

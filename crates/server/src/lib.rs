@@ -4,6 +4,7 @@
 //! Reads come from committed rows, changes go through the engine; nothing is decided here.
 
 mod auth;
+mod checkpoints;
 mod diff;
 mod error;
 mod extract;
@@ -21,6 +22,7 @@ pub mod token;
 mod views;
 mod worlds;
 
+pub use checkpoints::Notary;
 pub use extract::BODY_MAX;
 pub use routes::router;
 pub use serve::serve;

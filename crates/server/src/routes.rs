@@ -149,5 +149,8 @@ fn guarded() -> OpenApiRouter<App> {
         .routes(routes!(tokens::whoami))
         .routes(routes!(audit::list_audit))
         .routes(routes!(audit::export_audit))
+        .routes(routes!(audit::get_audit_record))
+        .routes(routes!(audit::get_audit_key))
+        .routes(routes!(audit::export_checkpoints, audit::create_checkpoint))
         .routes(routes!(audit::verify_audit, audit::verify_audit_again))
 }

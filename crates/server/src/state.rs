@@ -11,12 +11,13 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use trainmaster_core::access::Policy;
 use trainmaster_core::ids::{AttemptId, Name, ReleaseId};
-use trainmaster_core::{Command, Event, World};
+use trainmaster_core::{Actor, Command, Event, World};
 use trainmaster_engine::ports::{Clock, LogStore};
 use trainmaster_engine::{Answer, Engine, Idempotency, Request, SubmitError};
 use trainmaster_store::SqlStore;
 
 use crate::auth::Viewer;
+use crate::checkpoints::Notary;
 use crate::error::{ApiError, ApiResult};
 use crate::limiter::Limiter;
 use crate::metrics::HttpMetrics;
@@ -64,6 +65,8 @@ pub struct Options {
     pub timeout: Duration,
     /// Reads callback addresses; without it there are no callbacks.
     pub callbacks: Option<Callbacks>,
+    /// Signs checkpoints of the journal; without it there are none.
+    pub notary: Option<Notary>,
 }
 
 impl Default for Options {
@@ -78,6 +81,7 @@ impl Default for Options {
             parses_max: 1,
             timeout: Duration::from_secs(30),
             callbacks: None,
+            notary: None,
         }
     }
 }
@@ -212,6 +216,33 @@ impl App {
             answer: Box::new(answer),
         };
         self.engine().submit(request).await.map_err(refused)
+    }
+
+    /// Writes a refused look at what is not for everybody into the audit trail, and hands the answer on.
+    pub(crate) async fn noted(
+        &self,
+        viewer: &Viewer,
+        operation: &str,
+        answer: ApiResult<()>,
+    ) -> ApiResult<()> {
+        let Err(refusal) = answer else { return Ok(()) };
+        let command = Command::RecordDenial {
+            token: viewer.holder().token,
+            operation: operation.to_owned(),
+            target: String::new(),
+            why: refusal.problem.detail.clone(),
+        };
+        let request = Request {
+            actor: Actor::System,
+            command,
+            idempotency: None,
+            answer: Box::new(|_, _| String::new()),
+        };
+        // Whether it can be written down does not change what is answered.
+        if let Err(error) = self.engine().submit(request).await {
+            tracing::warn!(%error, operation, "a refusal could not be written down");
+        }
+        Err(refusal)
     }
 
     /// A release with everything that its views need; none if it does not exist or this viewer may not see it.

@@ -284,13 +284,21 @@ impl Stage<'_> {
                     self.kernel.pending(),
                     self.kernel.wake_at(),
                 );
-                if before != after {
+                let denied = after.1 - before.1;
+                let is_denial = matches!(
+                    *rejection,
+                    Rejection::Forbidden { .. } | Rejection::NotYours(_)
+                );
+                // A refusal for want of a right is written down, and nothing else.
+                let same =
+                    before.2 == after.2 && before.0.position + denied as u64 == after.0.position;
+                if !same || denied > usize::from(is_denial) {
                     return breach(
                         "a_rejection_changes_nothing",
                         format!("{rejection}: {before:?} {after:?}"),
                     );
                 }
-                if before.1 == 0 {
+                if after.1 == 0 {
                     self.check_rejection(&rejection)?;
                     self.check_refused_decision(&envelope, &rejection)?;
                 }

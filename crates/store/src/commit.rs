@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use trainmaster_core::Change;
 use trainmaster_core::entity::EntityKey;
 use trainmaster_core::ids::{ReleaseId, ResourceKey};
 use trainmaster_core::trace::{self, Trace};
+use trainmaster_core::{Change, object};
 use trainmaster_engine::journal::Record;
 use trainmaster_engine::ports::{
     Batch, Columns, EntityWrite, ReleaseColumns, Row, StoreError, StoredAnswer,
@@ -36,7 +36,7 @@ const WORDS_REMEMBERED_MAX: usize = 100_000;
 const JOURNAL: Table = Table {
     name: "journal",
     columns: &[
-        "position", "at", "by", "release", "path", "type", "body", "previous", "hash",
+        "position", "at", "by", "release", "path", "type", "body", "previous", "hash", "object",
     ],
     key: 1,
     conflict: Conflict::Refuse,
@@ -286,6 +286,10 @@ impl Plan {
             if head.kind == "DeploymentRecorded" {
                 deployments.take(record)?;
             }
+            let object = match head.release {
+                Some(_) => None,
+                None => object_of(record)?,
+            };
             rows.push(vec![
                 Cell::from(big(record.position)),
                 Cell::from(head.at.as_microsecond()),
@@ -296,6 +300,7 @@ impl Plan {
                 Cell::from(&record.body),
                 Cell::from(&record.previous),
                 Cell::from(&record.hash),
+                Cell::from(object),
             ]);
         }
         self.journal.write(&JOURNAL, rows);
@@ -491,9 +496,13 @@ impl Plan {
                  select 't:' || type, position
                  from journal
                  where position > ? and position <= ?
+                 union all
+                 select 'o:' || object, position
+                 from journal
+                 where position > ? and position <= ? and object is not null
              ) as found
              order by term, position",
-            [range(), range(), range()].into_iter().flatten(),
+            [range(), range(), range(), range()].into_iter().flatten(),
         );
         self.rows.statement(
             "update progress set position = ? where name = 'journal_term'",
@@ -501,6 +510,14 @@ impl Plan {
         );
         self.learned.indexed = Some(position);
     }
+}
+
+/// What a record that is about no release is about; those of releases are found by the release.
+fn object_of(record: &Record) -> Result<Option<String>, StoreError> {
+    let event = record
+        .event()
+        .map_err(|error| unreadable(format_args!("event {}", record.position), &error))?;
+    Ok(object::of(&event))
 }
 
 /// What the columns of a journal row are taken from.

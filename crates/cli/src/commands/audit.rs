@@ -7,7 +7,8 @@ use std::path::Path;
 use futures::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
-use trainmaster_api::{AuditRecord, AuditVerdict};
+use trainmaster_api::{AuditDetail, AuditKey, AuditRecord, AuditVerdict};
+use trainmaster_engine::checkpoint::{Anchors, Checkpoint, PublicKey};
 use trainmaster_engine::journal::{Tampered, Verifier};
 
 use super::{Column, Session, column, wide_column};
@@ -23,9 +24,31 @@ const LINE_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub(crate) async fn run(globals: &Globals, command: AuditCommand) -> Done {
     match command {
         AuditCommand::List(args) => list(&Session::new(globals)?, &args).await,
-        AuditCommand::Export => export(&Session::new(globals)?).await,
-        AuditCommand::Verify { file: Some(file) } => verify_file(globals.output, &file),
-        AuditCommand::Verify { file: None } => verify_server(&Session::new(globals)?).await,
+        AuditCommand::Export => {
+            copy(&Session::new(globals)?, &["api", "v1", "audit", "export"]).await
+        }
+        AuditCommand::Show { position } => show(&Session::new(globals)?, position).await,
+        AuditCommand::Checkpoints => {
+            copy(
+                &Session::new(globals)?,
+                &["api", "v1", "audit", "checkpoints"],
+            )
+            .await
+        }
+        AuditCommand::Checkpoint => sign(&Session::new(globals)?).await,
+        AuditCommand::Key => key(&Session::new(globals)?).await,
+        AuditCommand::Verify {
+            file: Some(file),
+            checkpoints,
+            key,
+        } => {
+            let anchors = match (checkpoints, key) {
+                (Some(checkpoints), Some(key)) => anchors(&checkpoints, &key)?,
+                _ => Anchors::default(),
+            };
+            verify_file(globals.output, &file, anchors)
+        }
+        AuditCommand::Verify { file: None, .. } => verify_server(&Session::new(globals)?).await,
     }
 }
 
@@ -60,6 +83,9 @@ async fn list(session: &Session, args: &AuditListArgs) -> Done {
             .clone()
             .map(|event_type| ("type", event_type)),
     );
+    query.extend(args.object.clone().map(|object| ("object", object)));
+    query.extend(args.from.map(|from| ("from", from.to_string())));
+    query.extend(args.to.map(|to| ("to", to.to_string())));
     let path = ["api", "v1", "audit"];
     let items = client::list(&session.client, &path, &query, args.page.limit).await?;
     session.print_list(
@@ -69,12 +95,95 @@ async fn list(session: &Session, args: &AuditListArgs) -> Done {
     )
 }
 
-/// Copies the journal as it is: what is printed is what `verify` reads.
-async fn export(session: &Session) -> Done {
-    let path = ["api", "v1", "audit", "export"];
+async fn show(session: &Session, position: u64) -> Done {
+    let position = position.to_string();
+    let path = ["api", "v1", "audit", "records", &position];
+    let answer: Value = session.client.get(&path, &[]).await?;
+    if output::is_structured(session.format) {
+        return output::structured(session.format, &answer);
+    }
+    let detail: AuditDetail = serde_json::from_value(answer)?;
+    let event = &detail.record.event;
+    let release = event.release.as_deref().unwrap_or_default();
+    let path = event.path.as_deref().unwrap_or_default();
+    output::data(
+        format!(
+            "{} {} by {} at {} {release} {path}",
+            event.position, event.event_type, event.by, event.at
+        )
+        .trim_end(),
+    );
+    if detail.changes.is_empty() {
+        output::data(serde_json::to_string_pretty(&event.data)?);
+    }
+    for change in &detail.changes {
+        let shown = |value: &Option<Value>| {
+            value
+                .as_ref()
+                .map_or_else(|| "(nothing)".to_owned(), ToString::to_string)
+        };
+        output::data(format!(
+            "  {}: {} → {}",
+            change.path,
+            shown(&change.before),
+            shown(&change.after)
+        ));
+    }
+    Ok(())
+}
+
+async fn sign(session: &Session) -> Done {
+    let path = ["api", "v1", "audit", "checkpoints"];
+    let answer: Value = session.client.post(&path, &json!({})).await?;
+    if output::is_structured(session.format) {
+        return output::structured(session.format, &answer);
+    }
+    // One line, as the file of checkpoints holds it.
+    let checkpoint: Checkpoint = serde_json::from_value(answer)?;
+    output::data(serde_json::to_string(&checkpoint)?);
+    Ok(())
+}
+
+async fn key(session: &Session) -> Done {
+    let answer: Value = session
+        .client
+        .get(&["api", "v1", "audit", "key"], &[])
+        .await?;
+    if output::is_structured(session.format) {
+        return output::structured(session.format, &answer);
+    }
+    let key: AuditKey = serde_json::from_value(answer)?;
+    output::data(key.key);
+    Ok(())
+}
+
+/// What signed checkpoints say about a journal.
+fn anchors(checkpoints: &Path, key: &str) -> Result<Anchors, Failure> {
+    let key: PublicKey = key
+        .parse()
+        .map_err(|error| Failure::usage(format!("--key: {error}")))?;
+    let wrong = |error: &dyn std::fmt::Display| {
+        Failure::error(format!("checkpoints `{}`: {error}", checkpoints.display()))
+    };
+    let file = File::open(checkpoints).map_err(|error| wrong(&error))?;
+    let mut signed: Vec<Checkpoint> = Vec::new();
+    for line in BufReader::new(file).lines() {
+        let line = line.map_err(|error| wrong(&error))?;
+        if !line.trim().is_empty() {
+            signed.push(serde_json::from_str(&line).map_err(|error| wrong(&error))?);
+        }
+    }
+    if signed.is_empty() {
+        return Err(wrong(&"there is no checkpoint in it"));
+    }
+    Anchors::new(signed, &key).map_err(|error| wrong(&error))
+}
+
+/// Copies what the server sends as it is: what is printed is what `verify` reads.
+async fn copy(session: &Session, path: &[&str]) -> Done {
     let request = session
         .client
-        .request(Method::GET, &path, &[])
+        .request(Method::GET, path, &[])
         .accept("application/x-ndjson");
     let mut body = session.client.stream(&request).await?.bytes_stream();
     let mut out = std::io::stdout().lock();
@@ -95,7 +204,7 @@ async fn verify_server(session: &Session) -> Done {
     if output::is_structured(session.format) {
         output::structured(session.format, &answer)?;
     } else if verdict.intact {
-        output::data(intact(verdict.records, &verdict.hash));
+        output::data(intact(verdict.records, &verdict.hash, verdict.checkpoints));
     }
     match verdict.problem.filter(|_| !verdict.intact) {
         None => Ok(()),
@@ -104,16 +213,20 @@ async fn verify_server(session: &Session) -> Done {
 }
 
 /// Checks an exported journal record by record; needs neither server nor memory.
-fn verify_file(format: Format, file: &Path) -> Done {
+fn verify_file(format: Format, file: &Path, anchors: Anchors) -> Done {
     let verdict = if file == Path::new("-") {
-        verify(std::io::stdin().lock())?
+        verify(std::io::stdin().lock(), anchors)?
     } else {
         let opened = File::open(file);
         let opened =
             opened.map_err(|error| Failure::error(format!("`{}`: {error}", file.display())))?;
-        verify(BufReader::new(opened))?
+        verify(BufReader::new(opened), anchors)?
     };
-    let Verdict { verifier, tampered } = verdict;
+    let Verdict {
+        verifier,
+        met,
+        tampered,
+    } = verdict;
     if verifier.position() == 0 && tampered.is_none() {
         return Err(Failure::error("there is no record in it")
             .hint("every journal begins with its first administrator; `trainmaster audit export` writes it"));
@@ -125,6 +238,7 @@ fn verify_file(format: Format, file: &Path) -> Done {
                 "intact": tampered.is_none(),
                 "records": verifier.position(),
                 "hash": verifier.hash(),
+                "checkpoints": met,
                 "problem": tampered.as_ref().map(ToString::to_string),
             }),
         )?;
@@ -132,7 +246,7 @@ fn verify_file(format: Format, file: &Path) -> Done {
     }
     match tampered {
         None => {
-            output::data(intact(verifier.position(), verifier.hash()));
+            output::data(intact(verifier.position(), verifier.hash(), met as u64));
             Ok(())
         }
         Some(tampered) => Err(Failure::error(&tampered).detail(format!(
@@ -142,31 +256,50 @@ fn verify_file(format: Format, file: &Path) -> Done {
     }
 }
 
-fn intact(records: u64, hash: &str) -> String {
-    format!("intact: {records} records, the last with hash {hash}")
+fn intact(records: u64, hash: &str, checkpoints: u64) -> String {
+    let anchored = match checkpoints {
+        0 => String::new(),
+        1 => "; 1 signed checkpoint is met".to_owned(),
+        many => format!("; {many} signed checkpoints are met"),
+    };
+    format!("intact: {records} records, the last with hash {hash}{anchored}")
 }
 
 struct Verdict {
     verifier: Verifier,
+    met: usize,
     tampered: Option<Tampered>,
 }
 
-fn verify(mut journal: impl BufRead) -> Result<Verdict, Failure> {
+fn verify(mut journal: impl BufRead, mut anchors: Anchors) -> Result<Verdict, Failure> {
     let mut verifier = Verifier::new();
     let mut line = Vec::new();
     loop {
         line.clear();
-        if journal.read_until(b'\n', &mut line)? == 0 {
-            return Ok(Verdict {
-                verifier,
-                tampered: None,
-            });
-        }
-        if let Err(tampered) = check(&mut verifier, &line) {
-            return Ok(Verdict {
-                verifier,
-                tampered: Some(tampered),
-            });
+        let ended = journal.read_until(b'\n', &mut line)? == 0;
+        let checked = if ended {
+            anchors.end(verifier.position())
+        } else {
+            check(&mut verifier, &line)
+                .and_then(|()| anchors.check(verifier.position(), verifier.hash()))
+                .map(|()| 0)
+        };
+        match checked {
+            Ok(_) if !ended => (),
+            Ok(met) => {
+                return Ok(Verdict {
+                    verifier,
+                    met,
+                    tampered: None,
+                });
+            }
+            Err(tampered) => {
+                return Ok(Verdict {
+                    verifier,
+                    met: 0,
+                    tampered: Some(tampered),
+                });
+            }
         }
     }
 }
@@ -192,7 +325,7 @@ mod tests {
     use super::*;
 
     fn journal(lines: &str) -> Verdict {
-        verify(lines.as_bytes()).expect("readable")
+        verify(lines.as_bytes(), Anchors::default()).expect("readable")
     }
 
     #[test]

@@ -46,7 +46,8 @@ pub(crate) async fn apply(
         Err(problems) => return Err(not_valid(&problems)),
     };
     for definition in &definitions {
-        may_edit(&viewer, &definition.key)?;
+        app.noted(&viewer, "apply", may_edit(&viewer, &definition.key))
+            .await?;
     }
     let mut items = Vec::with_capacity(definitions.len());
     if query.dry_run {

@@ -8,9 +8,15 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures::stream;
 use serde::Deserialize;
-use trainmaster_api::{AuditRecord, AuditVerdict, Page};
+use serde_json::Value;
+use trainmaster_api::{
+    AuditCheckpoint, AuditDetail, AuditKey, AuditRecord, AuditVerdict, FieldChange, Page,
+};
 use trainmaster_core::access::Permission;
-use trainmaster_core::ids::ReleaseId;
+use trainmaster_core::definition;
+use trainmaster_core::event::Change;
+use trainmaster_core::ids::{ActivityPath, ReleaseId};
+use trainmaster_engine::checkpoint::Checkpoint;
 use trainmaster_engine::journal::Record;
 use trainmaster_engine::ports::Store;
 use trainmaster_store::read::{JournalFilter, JournalOrder, PageRequest, VerifyError};
@@ -18,7 +24,7 @@ use trainmaster_store::read::{JournalFilter, JournalOrder, PageRequest, VerifyEr
 use super::events::Lease;
 use crate::auth::Viewer;
 use crate::error::{ApiError, ApiResult};
-use crate::extract::{Payload, Query, query_instant};
+use crate::extract::{Path, Payload, Query, query_instant};
 use crate::routes::releases::Nothing;
 use crate::rows;
 use crate::state::App;
@@ -26,6 +32,9 @@ use crate::views;
 
 /// How many pages are looked through for records that the viewer may see.
 const PAGES_MAX: usize = 20;
+
+/// Longest name of an object, in bytes.
+const OBJECT_LENGTH_MAX: usize = 300;
 
 /// How many records an export takes at a time.
 const CHUNK: usize = 1_000;
@@ -44,6 +53,9 @@ pub(crate) struct ListAudit {
     release: Option<String>,
     /// Only about this activity, written `phase/activity`.
     path: Option<String>,
+    /// Only about this object: `release/ID`, `release/ID/phase/activity`, `process/NAME`, `process/ORGANIZATION/NAME`,
+    /// `token/ID` and so on.
+    object: Option<String>,
     /// Only through this person, written `user:NAME`, or `system`.
     by: Option<String>,
     /// Only of this type, for example `ApprovalDecided`.
@@ -66,7 +78,8 @@ pub(crate) async fn list_audit(
     viewer: Viewer,
     Query(query): Query<ListAudit>,
 ) -> ApiResult<Json<Page<AuditRecord>>> {
-    viewer.needs(Permission::AuditRead)?;
+    let right = viewer.needs(Permission::AuditRead);
+    app.noted(&viewer, "list_audit", right).await?;
     let as_of = app.position();
     let mut page = rows::page(query.limit, query.cursor.clone())?;
     let filter = filter(&query)?;
@@ -103,12 +116,23 @@ async fn seen(app: &App, viewer: &Viewer, record: &Record) -> ApiResult<Option<A
 fn filter(query: &ListAudit) -> ApiResult<JournalFilter> {
     let release = query.release.as_deref().map(str::parse).transpose();
     let path = query.path.as_deref().map(str::parse).transpose();
+    let mut release =
+        release.map_err(|_| ApiError::invalid_query("release", "must be the id of a release"))?;
+    let mut path = path
+        .map_err(|_| ApiError::invalid_query("path", "must be a path such as `build/compile`"))?;
+    let mut object = None;
+    match query.object.as_deref().map(object_of).transpose()? {
+        None => (),
+        Some(Object::Release(id, activity)) => {
+            release = Some(id);
+            path = activity.or(path);
+        }
+        Some(Object::Other(name)) => object = Some(name),
+    }
     Ok(JournalFilter {
-        release: release
-            .map_err(|_| ApiError::invalid_query("release", "must be the id of a release"))?,
-        path: path.map_err(|_| {
-            ApiError::invalid_query("path", "must be a path such as `build/compile`")
-        })?,
+        release,
+        path,
+        object,
         by: query.by.clone(),
         kind: query.r#type.clone(),
         from: query_instant("from", query.from.as_deref())?,
@@ -124,6 +148,184 @@ fn filter(query: &ListAudit) -> ApiResult<JournalFilter> {
             }
         },
     })
+}
+
+/// What records may be asked about.
+enum Object {
+    Release(ReleaseId, Option<ActivityPath>),
+    Other(String),
+}
+
+/// Reads the name of an object as the audit trail writes it.
+fn object_of(text: &str) -> ApiResult<Object> {
+    let unknown = || {
+        let expected = "must name an object, such as `release/rel-00000042`, `process/payments/train` or `token/tok-0007`";
+        ApiError::invalid_query("object", expected)
+    };
+    let (kind, name) = text.split_once('/').ok_or_else(unknown)?;
+    if name.is_empty() || text.len() > OBJECT_LENGTH_MAX {
+        return Err(unknown());
+    }
+    if kind != "release" {
+        return Ok(Object::Other(text.to_owned()));
+    }
+    let (id, path) = match name.split_once('/') {
+        Some((id, path)) => (id, Some(path.parse().map_err(|_| unknown())?)),
+        None => (name, None),
+    };
+    Ok(Object::Release(id.parse().map_err(|_| unknown())?, path))
+}
+
+/// One record, with what each field held before and after.
+#[utoipa::path(get, path = "/api/v1/audit/records/{position}", tag = "audit",
+    params(("position" = u64, Path, description = "Its position in the journal, from one")),
+    responses((status = 200, description = "The record", body = AuditDetail)))]
+pub(crate) async fn get_audit_record(
+    State(app): State<App>,
+    viewer: Viewer,
+    Path(position): Path<u64>,
+) -> ApiResult<Json<AuditDetail>> {
+    viewer.needs(Permission::AuditRead)?;
+    let found = app
+        .record(position)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
+    let record = seen(&app, &viewer, &found).await?;
+    let record = record.ok_or_else(ApiError::not_found)?;
+    let changes = changes(&app, &found).await?;
+    Ok(Json(AuditDetail { record, changes }))
+}
+
+/// What a record changed, field by field, where it does not say so by itself.
+async fn changes(app: &App, record: &Record) -> ApiResult<Vec<FieldChange>> {
+    let event = record.event().map_err(ApiError::internal)?;
+    let (before, after) = match event.change {
+        Change::ReleaseEdited(mut edit) => {
+            let before = edit.before.take();
+            (json(&before)?, json(&Some(edit))?)
+        }
+        Change::ResourceApplied {
+            key,
+            revision,
+            spec,
+            description,
+            labels,
+            ..
+        } => {
+            let before = app
+                .store()
+                .revision(&key, revision.saturating_sub(1))
+                .await?;
+            let before = before.map(|old| written(&old.description, &old.labels, &old.spec));
+            let after = written(&description, &labels, &spec);
+            (before.unwrap_or_else(nothing), after)
+        }
+        Change::ResourceDeleted { key } => {
+            let known = app.store().resource(&key).await?;
+            let newest = match known {
+                Some(known) => app.store().revision(&key, known.revision).await?,
+                None => None,
+            };
+            let before = newest.map(|old| written(&old.description, &old.labels, &old.spec));
+            (before.unwrap_or_else(nothing), nothing())
+        }
+        _ => return Ok(Vec::new()),
+    };
+    let changes = definition::diff(&before, &after).into_iter();
+    Ok(changes
+        .map(|change| FieldChange {
+            path: change.path,
+            before: change.old,
+            after: change.new,
+        })
+        .collect())
+}
+
+fn nothing() -> Value {
+    Value::Object(serde_json::Map::new())
+}
+
+fn json<T: serde::Serialize>(value: &Option<T>) -> ApiResult<Value> {
+    match value {
+        Some(value) => serde_json::to_value(value).map_err(ApiError::internal),
+        None => Ok(nothing()),
+    }
+}
+
+/// What somebody writes about a definition, as one value to be compared.
+fn written(
+    description: &str,
+    labels: &std::collections::BTreeMap<String, String>,
+    spec: &Value,
+) -> Value {
+    serde_json::json!({"description": description, "labels": labels, "spec": spec})
+}
+
+/// The public key that checks checkpoints without this server.
+#[utoipa::path(get, path = "/api/v1/audit/key", tag = "audit",
+    responses((status = 200, description = "The key", body = AuditKey)))]
+pub(crate) async fn get_audit_key(
+    State(app): State<App>,
+    viewer: Viewer,
+) -> ApiResult<Json<AuditKey>> {
+    viewer.needs(Permission::AuditRead)?;
+    Ok(Json(AuditKey {
+        algorithm: "Ed25519".to_owned(),
+        key: app.notary()?.signer.public_key(),
+    }))
+}
+
+/// Every checkpoint, one line of JSON each, oldest first: what `trainmaster audit verify --checkpoints` reads.
+#[utoipa::path(get, path = "/api/v1/audit/checkpoints", tag = "audit",
+    responses((status = 200, description = "Checkpoints, oldest first",
+        content_type = "application/x-ndjson", body = String)))]
+pub(crate) async fn export_checkpoints(
+    State(app): State<App>,
+    viewer: Viewer,
+) -> ApiResult<Response> {
+    viewer.needs(Permission::AuditRead)?;
+    let body = Body::from_stream(stream::unfold((app, 0), |(app, after)| async move {
+        let found = match app.store().checkpoints(after, CHUNK as u64).await {
+            Ok(found) => found,
+            Err(error) => return Some((Err(error), (app, u64::MAX >> 1))),
+        };
+        let last = found.last()?.position;
+        let line = |checkpoint: &Checkpoint| {
+            serde_json::to_string(checkpoint).expect("a checkpoint is plain data") + "\n"
+        };
+        let lines: String = found.iter().map(line).collect();
+        Some((Ok(Bytes::from(lines)), (app, last)))
+    }));
+    let mut response = Response::new(body);
+    let content_type = HeaderValue::from_static("application/x-ndjson");
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, content_type);
+    Ok(response)
+}
+
+/// Sign where the journal stands now.
+#[utoipa::path(post, path = "/api/v1/audit/checkpoints", tag = "audit",
+    responses((status = 200, description = "The newest checkpoint", body = AuditCheckpoint)))]
+pub(crate) async fn create_checkpoint(
+    State(app): State<App>,
+    viewer: Viewer,
+    _payload: Payload<Nothing>,
+) -> ApiResult<Json<AuditCheckpoint>> {
+    app.noted(&viewer, "create_checkpoint", needs_all(&viewer))
+        .await?;
+    let checkpoint = match app.sign_checkpoint().await? {
+        Some(checkpoint) => Some(checkpoint),
+        None => app.newest_checkpoint().await?,
+    };
+    let checkpoint = checkpoint.ok_or_else(ApiError::not_found)?;
+    Ok(Json(AuditCheckpoint {
+        position: checkpoint.position,
+        hash: checkpoint.hash,
+        at: checkpoint.at.to_string(),
+        key: checkpoint.key,
+        signature: checkpoint.signature,
+    }))
 }
 
 /// All records of a release, oldest first.
@@ -170,7 +372,8 @@ fn reads_all(viewer: &Viewer) -> bool {
     responses((status = 200, description = "Records, oldest first",
         content_type = "application/x-ndjson", body = String)))]
 pub(crate) async fn export_audit(State(app): State<App>, viewer: Viewer) -> ApiResult<Response> {
-    needs_all(&viewer)?;
+    app.noted(&viewer, "export_audit", needs_all(&viewer))
+        .await?;
     let export = Export {
         lease: Lease::new(&app, &viewer)?,
         head: app.position(),
@@ -239,20 +442,30 @@ pub(crate) async fn verify_audit_again(
 }
 
 async fn verify(app: &App, viewer: &Viewer) -> ApiResult<AuditVerdict> {
-    viewer.needs(Permission::AuditRead)?;
+    let right = viewer.needs(Permission::AuditRead);
+    app.noted(viewer, "verify_audit", right).await?;
     match app.store().verify_journal().await {
-        Ok(verified) => Ok(AuditVerdict {
-            intact: true,
-            records: verified.position,
-            hash: verified.hash,
-            problem: None,
-        }),
+        Ok(verified) => {
+            let anchored = app.check_checkpoints(verified.position).await?;
+            let problem = anchored.as_ref().err().map(ToString::to_string);
+            if let Some(problem) = &problem {
+                tracing::error!(%problem, "the journal is not the one that was signed");
+            }
+            Ok(AuditVerdict {
+                intact: problem.is_none(),
+                records: verified.position,
+                hash: verified.hash,
+                checkpoints: anchored.map_or(0, |met| met as u64),
+                problem,
+            })
+        }
         Err(VerifyError::Tampered(tampered)) => {
             tracing::error!(%tampered, "the journal is not intact");
             Ok(AuditVerdict {
                 intact: false,
                 records: tampered.position.saturating_sub(1),
                 hash: String::new(),
+                checkpoints: 0,
                 problem: Some(tampered.to_string()),
             })
         }

@@ -152,7 +152,8 @@ pub(crate) async fn put_resource(
     body: RawBody,
 ) -> ApiResult<Response> {
     let key = key(&plural, &name, within.organization.as_deref())?;
-    may_edit(&viewer, &key)?;
+    app.noted(&viewer, "put_resource", may_edit(&viewer, &key))
+        .await?;
     let mut definitions = parse(&app, body)
         .await?
         .map_err(|problems| not_valid(&problems))?;

@@ -38,6 +38,8 @@ pub struct JournalFilter {
     pub by: Option<String>,
     /// Of this type, such as `ReleaseStarted`.
     pub kind: Option<String>,
+    /// About this object, as [`trainmaster_core::object`] names what is no release.
+    pub object: Option<String>,
     /// At this time or later.
     pub from: Option<Timestamp>,
     /// Before this time.
@@ -401,7 +403,8 @@ fn term(filter: &JournalFilter) -> Option<String> {
     let release = filter.release.map(|release| format!("r:{}", release.0));
     let kind = || filter.kind.as_ref().map(|kind| format!("t:{kind}"));
     let by = || filter.by.as_ref().map(|by| format!("b:{by}"));
-    release.or_else(kind).or_else(by)
+    let object = filter.object.as_ref().map(|object| format!("o:{object}"));
+    release.or(object).or_else(kind).or_else(by)
 }
 
 /// Records of a range, one after the other.
@@ -450,7 +453,14 @@ fn selected(filter: &JournalFilter) -> SelectStatement {
         .map(|kind| journal("type").eq(kind.as_str()));
     let from = filter.from.map(|from| at().gte(from.as_microsecond()));
     let to = filter.to.map(|to| at().lt(to.as_microsecond()));
-    for condition in [release, path, by, kind, from, to].into_iter().flatten() {
+    let object = filter
+        .object
+        .as_ref()
+        .map(|object| journal("object").eq(object.as_str()));
+    for condition in [release, path, by, kind, object, from, to]
+        .into_iter()
+        .flatten()
+    {
         select.and_where(condition);
     }
     select

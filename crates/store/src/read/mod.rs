@@ -3,6 +3,7 @@
 //! All of them are methods of [`SqlStore`](crate::SqlStore), read committed rows only, and never hold a writer up.
 //! Whether a viewer may see something is for the caller to say, by the organizations a filter names.
 
+mod checkpoints;
 mod deployments;
 mod figures;
 mod inbox;

@@ -8,6 +8,7 @@ mod m0001_start_logs;
 mod m0002_trace;
 mod m0003_users;
 mod m0004_sign_in;
+mod m0004_audit;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, TransactionTrait};
 use sea_orm_migration::{MigrationTrait, MigratorTrait, SchemaManager};
@@ -25,6 +26,7 @@ impl MigratorTrait for Main {
             Box::new(m0002_trace::Trace),
             Box::new(m0003_users::Users),
             Box::new(m0004_sign_in::SignIn),
+            Box::new(m0004_audit::Audit),
         ]
     }
 }
