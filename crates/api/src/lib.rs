@@ -4,6 +4,7 @@
 //! Names are camelCase, instants are RFC 3339 in UTC, ids are opaque text.
 //! Requests refuse fields that they do not know; views may gain fields at any time.
 
+mod access;
 mod activity;
 mod event;
 mod patch;
@@ -15,6 +16,7 @@ mod status;
 mod system;
 mod token;
 
+pub use access::{BindingName, CanI, RoleList, RoleView};
 pub use activity::{
     ActivitySummary, ActivityView, ApprovalView, AttemptView, Decide, FormField, GiveReason,
     IgnoreActivity, InputFormView, ItemView, ItemsView, LogLineView, RetryActivity, SubmitInput,

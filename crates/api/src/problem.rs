@@ -111,11 +111,7 @@ pub const CODES: &[(&str, u16, &str)] = &[
         "Something that depends on it has started",
     ),
     ("not-ready", 409, "Something has to be ready first"),
-    (
-        "exclusive-level",
-        409,
-        "Releases are kept to one level",
-    ),
+    ("exclusive-level", 409, "Releases are kept to one level"),
     ("in-use", 409, "It is in use"),
     ("limit-reached", 409, "A limit was reached"),
     ("stale-version", 412, "It has been changed meanwhile"),

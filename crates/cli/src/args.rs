@@ -148,6 +148,9 @@ pub(crate) enum Command {
     /// Tokens
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Who may do what
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Check connection, server and token, or with --data-dir the files
     Doctor(DoctorArgs),
     /// Bring the files of a server that does not run up to this version
@@ -490,7 +493,7 @@ pub(crate) struct TokenCreateArgs {
     #[arg(long = "team", value_name = "NAME")]
     pub(crate) teams: Vec<String>,
     /// Role of the holder; repeatable
-    #[arg(long = "role", value_name = "ROLE", required = true, value_parser = ["administrator", "release-manager", "operator", "viewer"])]
+    #[arg(long = "role", value_name = "ROLE", required = true, value_parser = ["administrator", "release-manager", "author", "operator", "viewer"])]
     pub(crate) roles: Vec<String>,
     /// Organization the roles hold in [default: everywhere]
     #[arg(long, value_name = "ORGANIZATION")]
@@ -501,6 +504,33 @@ pub(crate) struct TokenCreateArgs {
     /// What it is for
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub(crate) description: String,
+}
+
+/// `policy …`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Say whether something may be done and why; exit code 3 if it may not
+    CanI(CanIArgs),
+    /// List the roles and what each grants
+    #[command(visible_alias = "ls")]
+    List,
+}
+
+/// `policy can-i`.
+#[derive(Debug, Args)]
+pub(crate) struct CanIArgs {
+    /// Permission, for example release:edit
+    #[arg(value_name = "PERMISSION")]
+    pub(crate) permission: String,
+    /// In this organization [default: at account level]
+    #[arg(long, value_name = "ORGANIZATION", conflicts_with = "release")]
+    pub(crate) org: Option<String>,
+    /// For this release
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) release: Option<String>,
+    /// For another user [default: for you]
+    #[arg(long = "as", value_name = "USER")]
+    pub(crate) user: Option<String>,
 }
 
 /// Where a server has its files.

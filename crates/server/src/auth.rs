@@ -14,12 +14,14 @@ use trainmaster_core::access::{Holder, Permission, Policy, Seen};
 use trainmaster_core::ids::{Name, Owner};
 
 use crate::error::{ApiError, ApiResult};
+use crate::gate;
 use crate::state::App;
 use crate::token::Token;
 
-/// Who asks, found valid when the request came in.
+/// Who asks, found valid when the request came in, and let through the door of the route.
 ///
-/// Only [`require`] makes one, so a handler that takes a viewer cannot be reached without a token.
+/// Only [`require`] makes one for a handler, so a handler that takes a viewer cannot be reached without a token,
+/// nor without what [`gate`] says that its route takes.
 #[derive(Clone, Debug)]
 pub(crate) struct Viewer(Arc<Known>);
 
@@ -66,9 +68,14 @@ impl Viewer {
         self.policy().names_of(self.holder())
     }
 
+    /// Whether the viewer may do something somewhere, be it only to what it owns.
+    pub(crate) fn may_somewhere(&self, permission: Permission) -> bool {
+        self.policy().may_somewhere(self.holder(), permission)
+    }
+
     /// Refuses a viewer that has a permission nowhere.
     pub(crate) fn needs(&self, permission: Permission) -> ApiResult<()> {
-        if self.policy().may_somewhere(self.holder(), permission) {
+        if self.may_somewhere(permission) {
             return Ok(());
         }
         Err(ApiError::new(
@@ -100,6 +107,9 @@ pub(crate) async fn require(State(app): State<App>, mut request: Request, next: 
         return ApiError::new("too-many-requests", detail)
             .retry_after(seconds)
             .into_response();
+    }
+    if let Err(error) = gate::pass(&viewer, &request) {
+        return error.into_response();
     }
     request.extensions_mut().insert(viewer);
     next.run(request).await

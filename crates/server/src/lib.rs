@@ -8,6 +8,7 @@ mod checkpoints;
 mod diff;
 mod error;
 mod extract;
+mod gate;
 mod layers;
 mod limiter;
 mod metrics;

@@ -183,6 +183,9 @@ fn add_to_operations(document: &mut Value) {
                     parameters.push(json!({"$ref": "#/components/parameters/IdempotencyKey"}));
                 }
             }
+            if let Some(need) = crate::gate::need(method, path) {
+                operation.insert("x-permission".to_owned(), need.shown());
+            }
             let statuses = statuses(path, method, operation);
             let responses = operation.entry("responses").or_insert_with(|| json!({}));
             let Some(responses) = responses.as_object_mut() else {

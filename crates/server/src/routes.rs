@@ -1,5 +1,6 @@
 //! The address table. What is not named in [`public`] lies behind the choke point of [`crate::auth`].
 
+mod access;
 mod activities;
 mod apply;
 mod audit;
@@ -23,13 +24,14 @@ use utoipa_axum::routes;
 
 use crate::extract::BODY_MAX;
 use crate::state::App;
-use crate::{auth, layers, openapi};
+use crate::{auth, gate, layers, openapi};
 
 /// The whole server as one service.
 pub fn router(app: App) -> Router {
     let (guarded, _) = guarded().split_for_parts();
     let guarded = guarded.route_layer(from_fn_with_state(app.clone(), auth::require));
-    let (open, _) = public().split_for_parts();
+    let (open, description) = public().split_for_parts();
+    gate::expect_public(&description);
     let (optional, _) = optional().split_for_parts();
     let described = |is_public: bool, router: Router<App>| match is_public {
         true => router,
@@ -70,6 +72,12 @@ pub(crate) fn described() -> utoipa::openapi::OpenApi {
     routes.into_openapi()
 }
 
+/// The description of what answers without a token.
+#[cfg(test)]
+pub(crate) fn described_public() -> utoipa::openapi::OpenApi {
+    public().into_openapi()
+}
+
 /// What answers without a token; nothing else does (reliability.md, S26).
 fn public() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -95,6 +103,8 @@ fn metrics() -> OpenApiRouter<App> {
 fn guarded() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(system::version))
+        .routes(routes!(access::can_i))
+        .routes(routes!(access::list_roles))
         .routes(routes!(apply::apply))
         .routes(routes!(apply::validate))
         .routes(routes!(apply::diff))

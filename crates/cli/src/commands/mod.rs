@@ -17,6 +17,7 @@ mod definition;
 mod login;
 mod maintenance;
 mod people;
+mod policy;
 mod release;
 mod token;
 
@@ -55,6 +56,7 @@ pub(crate) async fn run(cli: Cli) -> Done {
             people::notifications(&Session::new(&globals)?, page.limit).await
         }
         Command::Token(command) => token::run(&Session::new(&globals)?, command).await,
+        Command::Policy(command) => policy::run(&Session::new(&globals)?, command).await,
     }
 }
 

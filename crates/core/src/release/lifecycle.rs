@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{Timestamp, ToSpan};
 use serde_json::Value;
 
-use crate::access::{Permission, Tie};
+use crate::access::{Holder, Permission, Tie};
 use crate::command::{NewRelease, ReleaseChanges, ReleaseCommand, RestartFrom};
 use crate::event::{Change, Event, ReleaseCreated, ReleaseEdited, StartTrigger, Window};
 use crate::ids::{Name, ReleaseId, ResourceKey, ResourceKind};
@@ -37,6 +37,17 @@ impl World {
             .needs(Permission::Read, organization)
             .map_err(|_| Rejection::UnknownRelease(id))?;
         Ok(state)
+    }
+
+    /// What a holder has to do with a release as a whole; nothing if there is no such release here.
+    pub fn tie_to(&self, holder: &Holder, id: ReleaseId) -> Tie {
+        let asker = Asker {
+            holder: Some(holder),
+            ..self.server(holder.issued_at)
+        };
+        self.releases
+            .get(&id)
+            .map_or(Tie::None, |state| self.tie(&asker, state))
     }
 
     /// What the asker has to do with a release as a whole: created or manages it, or owns some of it.
