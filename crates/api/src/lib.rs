@@ -29,10 +29,10 @@ pub use people::{InboxItem, InboxKind, NotificationView};
 pub use problem::{CODES, FieldError, PROBLEM_BASE, Problem};
 pub use release::{
     AbortRelease, ActionView, ActivateRelease, AddNote, CountersView, CreateRelease,
-    DescriptionView, EdgeView, EditRelease, EvidenceView, ExplainView, GraphView, InputValueView,
-    LinkKind, LinkView, NoteView, ParentView, PauseView, PhaseView, PreExecuteRelease,
-    PredecessorView, Reason, ReleaseSummary, ReleaseView, RestartRelease, TimelineItem,
-    TimelineKind, TimelineView, WaitingReason, WaitingView,
+    DescriptionView, EdgeView, EditRelease, EvidenceView, ExplainView, GraphView,
+    GroupMembershipView, InputValueView, LinkKind, LinkView, NoteView, ParentView, PauseView,
+    PhaseView, PreExecuteRelease, PredecessorView, Reason, ReleaseSummary, ReleaseView,
+    RestartRelease, TimelineItem, TimelineKind, TimelineView, WaitingReason, WaitingView,
 };
 pub use resource::{
     ApplyAnswer, ApplyItem, ApplyResult, DiffAnswer, DiffItem, DiffLine, DiffSign, ProblemPlace,

@@ -338,6 +338,9 @@ pub struct ReleaseSummary {
     /// The release that runs it as a subprocess or remedy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
+    /// Its place in the release group that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupMembershipView>,
     /// Which run, from one once started.
     pub run: u32,
     /// Whether it was put out of the way.
@@ -346,6 +349,21 @@ pub struct ReleaseSummary {
     pub paused: bool,
     /// Whether its expected end has passed without an end.
     pub overdue: bool,
+}
+
+/// A release's place in its group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupMembershipView {
+    /// The group, of the same organization.
+    pub name: String,
+    /// The instant that the group planned; stays when the release is moved.
+    #[schema(format = DateTime)]
+    pub planned_at: String,
+    /// Its number, counted from one since the group's first day.
+    pub number: u32,
+    /// Whether a person has changed it, so that changes of the group leave it alone.
+    pub edited: bool,
 }
 
 /// A release in full, as this viewer sees it.
@@ -579,6 +597,10 @@ pub enum WaitingReason {
     Start,
     /// Something that has to be ready before the start.
     Readiness,
+    /// The group that it belongs to is paused.
+    GroupPaused,
+    /// Another release of its group must end first.
+    Overlap,
     /// Another release that must succeed first.
     Predecessor,
     /// Phases that must be settled first.

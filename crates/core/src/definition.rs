@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::account::{ACCOUNT, AccountSpec};
 use crate::freeze::FreezeSpec;
-use crate::group::ReleaseGroupSpec;
+use crate::group::Group;
 use crate::ids::{Name, ResourceKey, ResourceKind};
 use crate::input_set::InputSetSpec;
 use crate::notification_rule::NotificationRuleSpec;
@@ -63,7 +63,7 @@ pub enum Body {
     /// An input set.
     InputSet(InputSetSpec),
     /// A release group.
-    ReleaseGroup(ReleaseGroupSpec),
+    ReleaseGroup(Arc<Group>),
     /// A freeze.
     Freeze(FreezeSpec),
     /// A notification rule.
@@ -292,7 +292,9 @@ fn build(
             Body::Process(Arc::new(plan::compile_faults(&process, digest.clone())?))
         }
         ResourceKind::InputSet => Body::InputSet(written(&spec)?),
-        ResourceKind::ReleaseGroup => Body::ReleaseGroup(written(&spec)?),
+        ResourceKind::ReleaseGroup => {
+            Body::ReleaseGroup(Arc::new(Group::compile(written(&spec)?)?))
+        }
         ResourceKind::Freeze => Body::Freeze(freeze(&key, &spec)?),
         ResourceKind::NotificationRule => {
             Body::NotificationRule(notification_rule(&key, written(&spec)?)?)

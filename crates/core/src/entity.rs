@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::access::{Holder, User};
+use crate::group::GroupState;
 use crate::ids::{Name, ReleaseId, ResourceKey, TokenId};
 use crate::release::{Activity, Release};
 
@@ -26,6 +27,8 @@ pub enum EntityKey {
     Token(TokenId),
     /// A user.
     User(Name),
+    /// How far a release group has come.
+    Group(ResourceKey),
     /// A release, its activities apart.
     Release(ReleaseId),
     /// One activity of a release, by its position.
@@ -40,6 +43,7 @@ impl fmt::Display for EntityKey {
             EntityKey::Revision(key, revision) => write!(f, "revision {key}@{revision}"),
             EntityKey::Token(token) => write!(f, "token {token}"),
             EntityKey::User(user) => write!(f, "user {user}"),
+            EntityKey::Group(key) => write!(f, "state of {key}"),
             EntityKey::Release(release) => write!(f, "release {release}"),
             EntityKey::Activity(release, position) => write!(f, "activity {release} {position}"),
         }
@@ -59,6 +63,8 @@ pub enum Entity {
     Token(Holder),
     /// A user.
     User(Box<User>),
+    /// How far a release group has come.
+    Group(Box<GroupState>),
     /// A release.
     Release(Box<Release>),
     /// One activity of a release.
@@ -85,6 +91,8 @@ pub enum EntityRef<'a> {
     Token(&'a Holder),
     /// A user.
     User(&'a User),
+    /// How far a release group has come.
+    Group(&'a GroupState),
     /// A release.
     Release(&'a Release),
     /// One activity of a release, with the release it belongs to.
@@ -100,6 +108,7 @@ impl EntityRef<'_> {
             EntityRef::Revision(revision) => serde_json::to_string(revision),
             EntityRef::Token(holder) => serde_json::to_string(holder),
             EntityRef::User(user) => serde_json::to_string(user),
+            EntityRef::Group(state) => serde_json::to_string(state),
             EntityRef::Release(release) => serde_json::to_string(release),
             EntityRef::Activity(_, activity) => serde_json::to_string(activity),
         };
@@ -116,6 +125,7 @@ impl Entity {
             EntityKey::Revision(..) => Entity::Revision(serde_json::from_str(body)?),
             EntityKey::Token(_) => Entity::Token(serde_json::from_str(body)?),
             EntityKey::User(_) => Entity::User(serde_json::from_str(body)?),
+            EntityKey::Group(_) => Entity::Group(serde_json::from_str(body)?),
             EntityKey::Release(_) => Entity::Release(serde_json::from_str(body)?),
             EntityKey::Activity(release, position) => Entity::Activity {
                 release: *release,

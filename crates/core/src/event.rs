@@ -14,6 +14,7 @@ use crate::command::{Decision, RestartFrom};
 use crate::deployment::Deployment;
 use crate::effect::Outcome;
 use crate::freeze::FreezeRef;
+use crate::group::state::{GroupAdvanced, GroupMembership};
 use crate::ids::{
     ActivityPath, EffectKey, Name, Owner, ReleaseId, ResourceKey, SecretName, TokenId,
 };
@@ -166,6 +167,8 @@ pub enum Change {
         /// As whom.
         identity: Identity,
     },
+    /// A group came further; what it made or changed stands in facts of its own.
+    GroupAdvanced(Box<GroupAdvanced>),
     /// A draft was made.
     ReleaseCreated(Box<ReleaseCreated>),
     /// A release was changed.
@@ -241,6 +244,9 @@ pub enum Change {
     ReleaseDeleted {
         /// Its name.
         name: String,
+        /// Whether its group took it back, so that the group may plan its time again.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        withdrawn: bool,
     },
     /// Something was written down.
     NoteAdded {
@@ -640,6 +646,9 @@ pub struct ReleaseCreated {
     /// The attempt that runs it as a subprocess or remedy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
+    /// Its place in the group that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupMembership>,
 }
 
 /// Whose child a release is.
@@ -717,6 +726,9 @@ pub struct ReleaseEdited {
     /// New predecessors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Vec<ReleaseId>>,
+    /// Its new place in its group; only the group itself moves it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupMembership>,
     /// The same fields as they were before; for those who read the journal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Box<ReleaseEdited>>,

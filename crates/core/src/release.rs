@@ -16,6 +16,7 @@ use crate::event::{
     AttemptOutcome, AttemptTrigger, CancelCause, Parent, StartTrigger, Window, Work,
 };
 use crate::freeze::FreezeRef;
+use crate::group::GroupMembership;
 use crate::ids::{ActivityPath, EffectKey, Name, Owner, ReleaseId, ResourceKey};
 use crate::process::ReadinessSpec;
 use crate::status::{ActivityStatus, AttemptStatus, PhaseStatus, ReleaseStatus};
@@ -43,6 +44,8 @@ pub use deploy::Targets;
 pub use forecast::Punctuality;
 
 pub(crate) use check::{field as refuse_field, text as check_text};
+pub(crate) use flow::notice_to;
+pub(crate) use lifecycle::{edited_by_system, wrong as wrong_status};
 pub use preparation::ReadinessItem;
 pub use review::{Check, Judgement, Review, ReviewOwner};
 pub use warnings::{Neighbour, Surroundings, Warning};
@@ -288,6 +291,9 @@ pub struct Release {
     /// Whose child it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
+    /// Its place in the group that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupMembership>,
     /// Its children, running or ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<ReleaseId>,

@@ -52,8 +52,8 @@ impl World {
             Body::Process(plan) => self.refuse_process_cycle(key, plan)?,
             Body::InputSet(spec) => self.check_input_set(key, &spec.process, &spec.values)?,
             Body::Freeze(spec) => self.check_freeze(key, spec)?,
-            Body::ReleaseGroup(_)
-            | Body::NotificationRule(_)
+            Body::ReleaseGroup(group) => self.check_group(asker, key, group)?,
+            Body::NotificationRule(_)
             | Body::Organization(_)
             | Body::Team(_)
             | Body::RoleBinding(_) => (),
@@ -103,6 +103,9 @@ impl World {
         if let Some(release) = self.releases().find(waiting) {
             return Some(format!("draft release `{}` uses it", release.id));
         }
+        if let Some(group) = self.group_using(key) {
+            return Some(format!("release group `{group}` makes releases with it"));
+        }
         let fills = |resource: &&Resource| {
             resource.key.kind == ResourceKind::InputSet
                 && resource.key.organization == key.organization
@@ -117,6 +120,27 @@ impl World {
             .filter(|_| key.kind == ResourceKind::Process)
             .find(fills)?;
         Some(format!("input set `{}` belongs to it", set.key.name))
+    }
+
+    /// A release group of the same place that names a process or an input set.
+    fn group_using(&self, key: &ResourceKey) -> Option<&Name> {
+        let named = |group: &crate::group::Group| match key.kind {
+            ResourceKind::Process => group.spec.process == key.name,
+            ResourceKind::InputSet => group.spec.input_set.as_ref() == Some(&key.name),
+            _ => false,
+        };
+        let groups = self
+            .resources
+            .keys()
+            .filter(|known| known.kind == ResourceKind::ReleaseGroup);
+        let uses = |known: &&ResourceKey| {
+            let near = key.organization.is_none() || known.organization == key.organization;
+            near && self.group(known).is_some_and(|group| named(group))
+        };
+        groups
+            .filter(|_| matches!(key.kind, ResourceKind::Process | ResourceKind::InputSet))
+            .find(uses)
+            .map(|known| &known.name)
     }
 
     fn input_set_process(&self, key: &ResourceKey) -> Option<&Name> {

@@ -56,6 +56,18 @@ pub enum WaitingReason {
         /// Since when it has kept the release from starting; none if its time has not come.
         since: Option<Timestamp>,
     },
+    /// The group that it belongs to is paused.
+    GroupPaused {
+        /// Which.
+        group: Name,
+    },
+    /// Another release of its group must end first.
+    Overlap {
+        /// The group.
+        group: Name,
+        /// The other release.
+        release: ReleaseId,
+    },
     /// Another release must succeed first.
     Predecessor {
         /// Which.

@@ -16,6 +16,8 @@ use crate::effect::Effect;
 use crate::entity::{Entity, EntityKey, EntityRef, Meta, Resource, Revision};
 use crate::event::{Change, Event, Work};
 use crate::freeze::{Freeze, FreezeRef, Freezes};
+use crate::group::GroupAdvanced;
+use crate::group::state::Groups;
 use crate::ids::{
     ActivityPath, AttemptId, Name, Owner, ReleaseId, ResourceKey, ResourceKind, TokenId,
 };
@@ -57,6 +59,7 @@ pub struct World {
     /// Releases deleted since this world was made: their rows may still be read, and must not come back.
     deleted: BTreeSet<ReleaseId>,
     pub(crate) denials: Denials,
+    pub(crate) groups: Groups,
 }
 
 /// A revision with what it compiles into.
@@ -95,6 +98,7 @@ impl World {
             levels: Default::default(),
             deleted: BTreeSet::new(),
             denials: Denials::default(),
+            groups: Groups::default(),
         }
     }
 
@@ -128,11 +132,17 @@ impl World {
                         about_rights.insert(resource.key.clone());
                     }
                     freezes.extend(FreezeRef::of(&resource.key));
+                    if resource.key.kind == ResourceKind::ReleaseGroup {
+                        self.groups.agenda.insert(resource.key.clone());
+                    }
                     self.resources.insert(resource.key.clone(), resource);
                 }
                 Entity::Revision(revision) => self.adopt_revision(revision)?,
                 Entity::Token(holder) => self.keep_holder(holder),
                 Entity::User(user) => Arc::make_mut(&mut self.policy).set_user(*user),
+                Entity::Group(state) => {
+                    self.groups.states.insert(state.key.clone(), *state);
+                }
                 Entity::Release(release) => {
                     releases.insert(release.id, release);
                 }
@@ -229,6 +239,7 @@ impl World {
                 self.waiters.entry(*predecessor).or_default().insert(id);
             }
         }
+        self.groups.note(&state.release);
         self.releases.insert(id, state);
         self.take_marks(id);
         self.note_lacking(id);
@@ -250,6 +261,7 @@ impl World {
             for level in &mut self.levels {
                 level.remove(&release);
             }
+            self.groups.drop_member(&state.release);
         }
     }
 
@@ -392,7 +404,9 @@ impl World {
     pub fn apply(&mut self, event: &Event) {
         match (&event.change, event.release) {
             (Change::ReleaseCreated(created), Some(id)) => self.apply_creation(id, created, event),
-            (Change::ReleaseDeleted { .. }, Some(id)) => self.apply_release_deletion(id),
+            (Change::ReleaseDeleted { withdrawn, .. }, Some(id)) => {
+                self.apply_release_deletion(id, *withdrawn);
+            }
             (_, Some(id)) => self.apply_to_release(id, event),
             (_, None) => self.apply_to_definitions(event),
         }
@@ -405,7 +419,13 @@ impl World {
     pub fn settle(&mut self, now: Timestamp, events_max: usize) -> Vec<Event> {
         let mut events = Vec::new();
         self.ring(now);
+        self.groups.ring(now);
         while events.len() < events_max {
+            // Groups first: nothing starts by a plan that does not hold any more.
+            if let Some(facts) = self.settle_group(now) {
+                events.extend(facts);
+                continue;
+            }
             let Some(id) = self.agenda.first().copied() else {
                 break;
             };
@@ -433,6 +453,21 @@ impl World {
         self.settling
     }
 
+    /// One step of the first group that may have something to do; none if there is no such group.
+    fn settle_group(&mut self, now: Timestamp) -> Option<Vec<Event>> {
+        let key = self.groups.agenda.first().cloned()?;
+        let facts = self.examine_group(&key, now);
+        for event in &facts {
+            self.apply(event);
+        }
+        if facts.is_empty() {
+            self.groups.agenda.remove(&key);
+            let due = self.group_due(&key);
+            self.groups.set_due(&key, due);
+        }
+        Some(facts)
+    }
+
     /// Puts every spot whose time has come on the agenda.
     fn ring(&mut self, now: Timestamp) {
         while let Some((due, id, spot)) = self.timers.first().copied() {
@@ -455,11 +490,11 @@ impl World {
 
     /// When to come back by itself; in the past means at once.
     pub fn wake_at(&self) -> Option<Timestamp> {
-        if self.agenda.is_empty() {
-            self.timers.first().map(|(due, _, _)| *due)
-        } else {
-            Some(Timestamp::MIN)
+        if !self.agenda.is_empty() {
+            return Some(Timestamp::MIN);
         }
+        let due = self.timers.first().map(|(due, _, _)| *due);
+        due.into_iter().chain(self.groups.wake_at()).min()
     }
 
     /// Rows touched since the last call.
@@ -477,6 +512,7 @@ impl World {
             }
             EntityKey::Token(token) => EntityRef::Token(self.holders.get(token)?),
             EntityKey::User(user) => EntityRef::User(self.policy.user(user)?),
+            EntityKey::Group(key) => EntityRef::Group(self.groups.states.get(key)?),
             EntityKey::Release(release) => EntityRef::Release(&self.releases.get(release)?.release),
             EntityKey::Activity(release, position) => {
                 let state = self.releases.get(release)?;
@@ -680,6 +716,12 @@ impl World {
         let release = Release::from_creation(id, created, event);
         let mut state = State::new(release, None, Vec::new());
         state.dirty.insert(Spot::Release);
+        if let Some((key, group)) = state.release.group_key().zip(created.group.as_ref()) {
+            let taken = &mut self.groups.state(&key).taken;
+            taken.insert(group.planned_at, id);
+            self.groups.note(&state.release);
+            self.touched.insert(EntityKey::Group(key));
+        }
         self.releases.insert(id, state);
         self.note_touches(id, event);
         self.take_marks(id);
@@ -700,12 +742,17 @@ impl World {
         }
     }
 
-    fn apply_release_deletion(&mut self, id: ReleaseId) {
+    fn apply_release_deletion(&mut self, id: ReleaseId, withdrawn: bool) {
         let named = self.release(id).map(|release| release.after.clone());
         for predecessor in named.unwrap_or_default().keys() {
             self.follow(*predecessor, id, false);
         }
         if let Some(state) = self.releases.get(&id) {
+            let group = state.release.group_key().zip(state.release.group.as_ref());
+            if let Some((key, group)) = group.filter(|_| withdrawn) {
+                self.groups.state(&key).taken.remove(&group.planned_at);
+                self.touched.insert(EntityKey::Group(key));
+            }
             let count = state.activities.len() as u32;
             self.touched
                 .extend((0..count).map(|position| EntityKey::Activity(id, position)));
@@ -749,6 +796,9 @@ impl World {
         self.touched.extend(gone);
         for predecessor in named_before.keys() {
             self.follow(*predecessor, id, false);
+        }
+        if let Some(key) = self.groups.note(&self.releases[&id].release) {
+            self.touched.insert(EntityKey::Group(key));
         }
         self.index_predecessors(id, event);
         self.note_touches(id, event);
@@ -797,7 +847,12 @@ impl World {
             state.agenda.insert(Spot::Activity(position));
             self.agenda.insert(parent.release);
         }
-        for waiter in self.waiters.get(&id).cloned().unwrap_or_default() {
+        let siblings = self
+            .release(id)
+            .map(|release| self.queued_siblings(release));
+        let waiters = self.waiters.get(&id).into_iter().flatten().copied();
+        let waiters: Vec<ReleaseId> = waiters.chain(siblings.into_iter().flatten()).collect();
+        for waiter in waiters {
             if let Some(state) = self.releases.get_mut(&waiter) {
                 state.agenda.insert(Spot::Release);
                 self.agenda.insert(waiter);
@@ -916,6 +971,7 @@ impl World {
                 self.touched.insert(EntityKey::Resource(key.clone()));
                 self.touched
                     .insert(EntityKey::Revision(key.clone(), *revision));
+                self.look_at_group(key);
                 self.note_touches_of_drafts(key);
             }
             Change::ResourceDeleted { key } => {
@@ -928,6 +984,7 @@ impl World {
                 resource.updated_by.clone_from(&event.by);
                 self.refresh_rights(key);
                 self.touched.insert(EntityKey::Resource(key.clone()));
+                self.look_at_group(key);
                 self.note_touches_of_drafts(key);
             }
             Change::TokenIssued {
@@ -972,12 +1029,38 @@ impl World {
                 holder.revoked = true;
                 self.touched.insert(EntityKey::Token(*token));
             }
+            Change::GroupAdvanced(advance) => self.apply_group_advance(advance, event.at),
             Change::OperationDenied { .. } => self.denials.count(&event.by, event.at),
             // What secrets and outlets are worth is kept by the store, from these very facts.
             Change::SecretSet { .. }
             | Change::SecretDeleted { .. }
             | Change::OutletDisabled { .. } => (),
             _ => self.apply_to_user(event),
+        }
+    }
+
+    fn look_at_group(&mut self, key: &ResourceKey) {
+        if key.kind == ResourceKind::ReleaseGroup {
+            self.groups.agenda.insert(key.clone());
+        }
+    }
+
+    fn apply_group_advance(&mut self, advance: &GroupAdvanced, at: Timestamp) {
+        self.touched.insert(EntityKey::Group(advance.group.clone()));
+        if !self.groups.advance(advance, at) {
+            return;
+        }
+        // What its policies held back may go on, and the other way round.
+        let members: Vec<ReleaseId> = self
+            .groups
+            .members(&advance.group)
+            .map(|(_, release)| release)
+            .collect();
+        for release in members {
+            if let Some(state) = self.releases.get_mut(&release) {
+                state.agenda.insert(Spot::Release);
+                self.agenda.insert(release);
+            }
         }
     }
 
@@ -1038,6 +1121,9 @@ fn mark_effect(
     }
 }
 
+/// How the server itself is named in events.
+pub(crate) const SYSTEM: &str = "system";
+
 /// Who asks, with the rights of this moment.
 pub(crate) struct Asker<'a> {
     /// Now.
@@ -1051,7 +1137,7 @@ pub(crate) struct Asker<'a> {
 impl Asker<'_> {
     /// How the asker is named in events.
     pub(crate) fn by(&self) -> String {
-        self.holder.map_or_else(|| "system".to_owned(), Holder::by)
+        self.holder.map_or_else(|| SYSTEM.to_owned(), Holder::by)
     }
 
     /// Refuses an asker who may not do this there.

@@ -17,7 +17,9 @@ pub(crate) fn row(entity: EntityRef<'_>) -> Row {
 
 fn columns(entity: EntityRef<'_>) -> Columns {
     match entity {
-        EntityRef::Meta(_) | EntityRef::Revision(_) | EntityRef::User(_) => Columns::None,
+        EntityRef::Meta(_) | EntityRef::Revision(_) | EntityRef::User(_) | EntityRef::Group(_) => {
+            Columns::None
+        }
         EntityRef::Resource(resource) => Columns::Resource {
             deleted: resource.deleted,
             revision: resource.revision,
@@ -62,6 +64,15 @@ fn of_release(release: &Release) -> ReleaseColumns {
         ended_at: release.ended_at.map(|at| at.as_microsecond()),
         needs_input: release.counters.needs_input,
         traces: trace::of_release(release).into_iter().collect(),
+        group: release
+            .group
+            .as_ref()
+            .map(|group| group.group.to_string())
+            .unwrap_or_default(),
+        planned_at: release
+            .group
+            .as_ref()
+            .map(|group| group.planned_at.as_microsecond()),
     }
 }
 

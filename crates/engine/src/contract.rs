@@ -517,6 +517,7 @@ fn writes(entities: &[Entity]) -> Vec<EntityWrite> {
             Entity::Revision(revision) => columns::row(EntityRef::Revision(revision)),
             Entity::Token(holder) => columns::row(EntityRef::Token(holder)),
             Entity::User(user) => columns::row(EntityRef::User(user)),
+            Entity::Group(state) => columns::row(EntityRef::Group(state)),
             Entity::Release(release) => columns::row(EntityRef::Release(release)),
             Entity::Activity {
                 release, activity, ..
@@ -540,6 +541,7 @@ fn key(entity: &Entity) -> EntityKey {
         Entity::Revision(revision) => EntityKey::Revision(revision.key.clone(), revision.revision),
         Entity::Token(holder) => EntityKey::Token(holder.token),
         Entity::User(user) => EntityKey::User(user.name.clone()),
+        Entity::Group(state) => EntityKey::Group(state.key.clone()),
         Entity::Release(release) => EntityKey::Release(release.id),
         Entity::Activity {
             release, position, ..

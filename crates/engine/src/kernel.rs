@@ -409,7 +409,8 @@ fn release_of(key: &EntityKey) -> Option<ReleaseId> {
         | EntityKey::Resource(_)
         | EntityKey::Revision(..)
         | EntityKey::Token(_)
-        | EntityKey::User(_) => None,
+        | EntityKey::User(_)
+        | EntityKey::Group(_) => None,
     }
 }
 

@@ -148,9 +148,11 @@ impl State {
     /// Whether a row is needed in memory.
     fn is_live(&self, key: &EntityKey) -> bool {
         match key {
-            EntityKey::Meta | EntityKey::Resource(_) | EntityKey::Token(_) | EntityKey::User(_) => {
-                true
-            }
+            EntityKey::Meta
+            | EntityKey::Resource(_)
+            | EntityKey::Token(_)
+            | EntityKey::User(_)
+            | EntityKey::Group(_) => true,
             EntityKey::Release(release) | EntityKey::Activity(release, _) => {
                 !self.has_ended(*release)
             }

@@ -168,6 +168,10 @@ pub struct ReleaseColumns {
     pub needs_input: u32,
     /// Commits, images, artifacts and tickets that it carries.
     pub traces: Vec<Trace>,
+    /// The group that made it; empty if none did.
+    pub group: String,
+    /// The instant that its group planned, microseconds since 1970; unique within the group.
+    pub planned_at: Option<i64>,
 }
 
 /// An answer kept under an idempotency key, written in the transaction of its command.

@@ -571,6 +571,7 @@ fn a_release_that_comes_back_from_deletion_is_noticed() {
         path: None,
         change: Change::ReleaseDeleted {
             name: "train 1".to_owned(),
+            withdrawn: false,
         },
         ..history.events[history.nth(0, started)].clone()
     };

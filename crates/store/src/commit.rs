@@ -78,6 +78,12 @@ const USER: Table = Table {
     key: 1,
     conflict: Conflict::Replace,
 };
+const RELEASE_GROUP: Table = Table {
+    name: "release_group",
+    columns: &["organization", "name", "body"],
+    key: 2,
+    conflict: Conflict::Replace,
+};
 const RELEASE: Table = Table {
     name: "release",
     columns: &[
@@ -100,6 +106,8 @@ const RELEASE: Table = Table {
         "expected_end_at",
         "ended_at",
         "needs_input",
+        "group_name",
+        "planned_at",
         "body",
     ],
     key: 1,
@@ -340,6 +348,7 @@ impl Plan {
             (&REVISION, rows.revisions),
             (&TOKEN, rows.tokens),
             (&USER, rows.users),
+            (&RELEASE_GROUP, rows.groups),
             (&RELEASE, rows.releases),
             (&RELEASE_TERM, rows.terms),
             (&TRACE, rows.traces),
@@ -417,6 +426,10 @@ impl Plan {
             EntityKey::User(user) => run(
                 "delete from user_account where name = ?",
                 vec![Cell::from(user.as_str())],
+            ),
+            EntityKey::Group(key) => run(
+                "delete from release_group where organization = ? and name = ?",
+                group(key),
             ),
             EntityKey::Activity(release, position) => run(
                 "delete from activity where release = ? and position = ?",
@@ -666,6 +679,7 @@ struct Rows {
     revisions: Vec<Vec<Cell>>,
     tokens: Vec<Vec<Cell>>,
     users: Vec<Vec<Cell>>,
+    groups: Vec<Vec<Cell>>,
     releases: Vec<Vec<Cell>>,
     terms: Vec<Vec<Cell>>,
     traces: Vec<Vec<Cell>>,
@@ -699,6 +713,11 @@ impl Rows {
             }
             (EntityKey::User(user), Columns::None) => {
                 self.users.push(vec![Cell::from(user.as_str()), body()]);
+            }
+            (EntityKey::Group(key), Columns::None) => {
+                let mut cells = group(key);
+                cells.push(body());
+                self.groups.push(cells);
             }
             (EntityKey::Release(release), Columns::Release(columns)) => {
                 self.releases
@@ -761,8 +780,15 @@ fn release_cells(release: ReleaseId, columns: &ReleaseColumns, body: &str) -> Ve
         Cell::from(columns.expected_end_at),
         Cell::from(columns.ended_at),
         Cell::from(i64::from(columns.needs_input)),
+        Cell::from(&columns.group),
+        Cell::from(columns.planned_at),
         Cell::from(body),
     ]
+}
+
+/// The key columns of a group's state.
+fn group(key: &ResourceKey) -> Vec<Cell> {
+    named(key).into_iter().skip(1).collect()
 }
 
 /// The key columns of a definition; the account level is the empty organization.

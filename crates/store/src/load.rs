@@ -38,6 +38,7 @@ pub(crate) async fn all(readers: &SqlitePool) -> Result<Loaded, StoreError> {
     entities.extend(resources.into_iter().map(Entity::Resource));
     entities.extend(tokens(&mut transaction).await?);
     entities.extend(users(&mut transaction).await?);
+    entities.extend(groups(&mut transaction).await?);
     entities.extend(
         releases
             .into_iter()
@@ -163,6 +164,41 @@ pub(crate) async fn people(readers: &SqlitePool) -> Result<Vec<Entity>, StoreErr
     }
     entities.extend(users(&mut transaction).await?);
     Ok(entities)
+}
+
+/// How far every release group has come.
+async fn groups(connection: &mut SqliteConnection) -> Result<Vec<Entity>, StoreError> {
+    let rows = sqlx::query("select body, organization || '/' || name from release_group")
+        .fetch_all(connection)
+        .await
+        .sorted()?;
+    rows.iter().map(group).collect()
+}
+
+/// How far one release group has come, if it has.
+pub(crate) async fn group_of(
+    connection: &mut SqliteConnection,
+    key: &ResourceKey,
+) -> Result<Option<Entity>, StoreError> {
+    let row = sqlx::query(
+        "select body, organization || '/' || name
+         from release_group
+         where organization = ? and name = ?",
+    )
+    .bind(key.organization.as_ref().map_or("", |name| name.as_str()))
+    .bind(key.name.as_str())
+    .fetch_optional(connection)
+    .await
+    .sorted()?;
+    row.as_ref().map(group).transpose()
+}
+
+fn group(row: &SqliteRow) -> Result<Entity, StoreError> {
+    let text: &str = row.try_get(0).sorted()?;
+    let name: String = row.try_get(1).sorted()?;
+    let state = serde_json::from_str(text)
+        .map_err(|error| unreadable(format_args!("the state of group {name}"), &error))?;
+    Ok(Entity::Group(Box::new(state)))
 }
 
 async fn live_releases(connection: &mut SqliteConnection) -> Result<Vec<Release>, StoreError> {

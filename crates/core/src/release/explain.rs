@@ -7,7 +7,7 @@ use crate::ids::{Name, Owner, ReleaseId};
 use crate::release::people::{approvals_needed, approvers};
 use crate::release::preparation::who_may_say;
 use crate::release::state::State;
-use crate::release::{Activity, Attempt, Deferral, Life, Standing};
+use crate::release::{Activity, Attempt, Deferral, Life, Release, Standing};
 use crate::status::PhaseStatus;
 use crate::uses::tasks::TaskStatus;
 use crate::waiting::{Waiting, WaitingReason};
@@ -29,27 +29,57 @@ impl World {
             Life::Draft => whole([WaitingReason::Finalization {
                 who: state.managers(),
             }]),
-            Life::Scheduled => scheduled(state, now),
-            Life::Queued => queued(state),
+            Life::Scheduled => self.scheduled(state, now),
+            Life::Queued => self.queued(state),
             Life::Underway | Life::Aborting => underway(state, now),
         }
     }
 }
 
-fn scheduled(state: &State, now: Timestamp) -> Vec<Waiting> {
-    let release = &state.release;
-    let ready = readiness(state);
-    let own = match release.start_at {
-        Some(at) if at > now => WaitingReason::StartTime { at },
-        _ if World::waits_for_a_start(release, now) => WaitingReason::Start {
-            who: state.managers(),
-            since: release.start_at,
-        },
-        // Its time has come, and only what is not ready keeps it.
-        _ if ready.is_some() => return whole(ready),
-        _ => WaitingReason::Engine,
-    };
-    whole([own].into_iter().chain(ready))
+impl World {
+    fn scheduled(&self, state: &State, now: Timestamp) -> Vec<Waiting> {
+        let release = &state.release;
+        let kept: Vec<WaitingReason> = readiness(state)
+            .into_iter()
+            .chain(self.paused_group(release))
+            .collect();
+        let own = match release.start_at {
+            Some(at) if at > now => Some(WaitingReason::StartTime { at }),
+            _ if World::waits_for_a_start(release, now) => Some(WaitingReason::Start {
+                who: state.managers(),
+                since: release.start_at,
+            }),
+            // Its time has come, and only this keeps it.
+            _ if !kept.is_empty() => None,
+            _ => Some(WaitingReason::Engine),
+        };
+        whole(own.into_iter().chain(kept))
+    }
+
+    fn queued(&self, state: &State) -> Vec<Waiting> {
+        let release = &state.release;
+        let open = release.after.iter().filter(|(_, satisfied)| !**satisfied);
+        let predecessors =
+            open.map(|(release, _)| WaitingReason::Predecessor { release: *release });
+        let overlap = release.group.as_ref().and_then(|group| {
+            Some(WaitingReason::Overlap {
+                group: group.group.clone(),
+                release: self.overlapped_by(release)?,
+            })
+        });
+        let kept = overlap.into_iter().chain(self.paused_group(release));
+        let waiting = whole(predecessors.chain(readiness(state)).chain(kept));
+        match waiting.is_empty() {
+            true => whole([WaitingReason::Engine]),
+            false => waiting,
+        }
+    }
+
+    fn paused_group(&self, release: &Release) -> Option<WaitingReason> {
+        let group = release.group.as_ref()?.group.clone();
+        self.is_paused_with_group(release)
+            .then_some(WaitingReason::GroupPaused { group })
+    }
 }
 
 /// What has to be ready before the start and is not.
@@ -70,30 +100,6 @@ fn whole(reasons: impl IntoIterator<Item = WaitingReason>) -> Vec<Waiting> {
         reason,
     };
     reasons.into_iter().map(about).collect()
-}
-
-fn queued(state: &State) -> Vec<Waiting> {
-    let open = state
-        .release
-        .after
-        .iter()
-        .filter(|(_, satisfied)| !**satisfied);
-    let mut waiting: Vec<Waiting> = open
-        .map(|(release, _)| Waiting {
-            path: None,
-            phase: None,
-            reason: WaitingReason::Predecessor { release: *release },
-        })
-        .collect();
-    waiting.extend(whole(readiness(state)));
-    if waiting.is_empty() {
-        waiting.push(Waiting {
-            path: None,
-            phase: None,
-            reason: WaitingReason::Engine,
-        });
-    }
-    waiting
 }
 
 fn underway(state: &State, now: Timestamp) -> Vec<Waiting> {

@@ -10,6 +10,7 @@ use serde_json::Value;
 use trainmaster_expr::{Condition, Outcome};
 
 use crate::event::{AttemptOutcome, CancelCause, Change, Event, StartTrigger, Work};
+use crate::group::GroupVerdict;
 use crate::ids::{Name, Owner, ReleaseId};
 use crate::notice::NoticeKind;
 use crate::plan::ValueTemplate;
@@ -93,8 +94,15 @@ impl<'a> Here<'a> {
         if !due {
             return self.lateness();
         }
+        let verdict = self.world.group_verdict(release, self.now);
+        if verdict == GroupVerdict::Wait {
+            return self.lateness();
+        }
         if let Some(facts) = self.unready() {
             return facts;
+        }
+        if let GroupVerdict::GiveUp(reason) = verdict {
+            return vec![self.about(Change::ReleaseAbortRequested { reason })];
         }
         let trigger = if release.run > 0 {
             StartTrigger::Restarted
@@ -122,6 +130,10 @@ impl<'a> Here<'a> {
         }
         if let Some(facts) = self.unready() {
             return facts;
+        }
+        let held_up = self.world.overlapped_by(release).is_some();
+        if held_up || self.world.is_paused_with_group(release) {
+            return self.lateness();
         }
         let trigger = release.trigger.clone().unwrap_or(StartTrigger::Scheduled);
         self.begin_release(trigger)
@@ -814,6 +826,15 @@ fn asks_for_item(condition: &Condition) -> bool {
 
 fn may_abort(child: &Release) -> bool {
     !child.status().is_terminal() && child.life != Life::Aborting
+}
+
+/// A notice about a release as a whole, everybody named once.
+pub(crate) fn notice_to(
+    kind: NoticeKind,
+    owners: impl IntoIterator<Item = Owner>,
+    message: String,
+) -> Change {
+    notice(kind, distinct(owners), message)
 }
 
 /// A notice about a release as a whole.

@@ -106,7 +106,7 @@ impl World {
         Ok(events)
     }
 
-    fn creation(
+    pub(crate) fn creation(
         &self,
         asker: &Asker<'_>,
         new: &NewRelease,
@@ -158,6 +158,7 @@ impl World {
             links: new.links.iter().cloned().map(links::told).collect(),
             after: new.after.clone(),
             parent: None,
+            group: None,
         })
     }
 
@@ -361,6 +362,7 @@ impl World {
         let id = release.id;
         match release.status() {
             ReleaseStatus::Draft => {
+                self.refuse_overlap(release)?;
                 let (revision, inputs) = self.pin(release, given)?;
                 let finalized = Change::ReleaseFinalized {
                     revision,
@@ -382,6 +384,7 @@ impl World {
                         "its start time has not come; pre-execute it to start it now",
                     ));
                 }
+                self.refuse_overlap(release)?;
                 let inputs = self.overridden(state, given, false)?;
                 refuse_unready(state)?;
                 let begin = self.beginning(state, inputs, StartTrigger::OnDemand, asker.at)?;
@@ -409,6 +412,7 @@ impl World {
         )?;
         needed(purpose).map_err(|_| field("purpose", "say what the early start is for"))?;
         text("purpose", purpose)?;
+        self.refuse_overlap(release)?;
         let inputs = self.overridden(state, given, true)?;
         refuse_unready(state)?;
         let trigger = StartTrigger::PreExecuted {
@@ -452,6 +456,7 @@ impl World {
         };
         let mut events = vec![asker.about(release.id, restarted)];
         if at.is_none() {
+            self.refuse_overlap(release)?;
             let again = Release {
                 restart: Some(from),
                 ..release.clone()
@@ -517,7 +522,7 @@ impl World {
     }
 
     /// The revision to pin, and every input with its value (finalization).
-    fn pin(
+    pub(crate) fn pin(
         &self,
         release: &Release,
         given: &BTreeMap<String, Value>,
@@ -644,7 +649,7 @@ impl World {
             .after
             .iter()
             .any(|(predecessor, satisfied)| !satisfied && !self.has_succeeded(*predecessor));
-        if waits {
+        if waits || self.overlapped_by(&state.release).is_some() {
             let queued = Change::ReleaseQueued { trigger, inputs };
             return Ok([Some(queued), None].into_iter().flatten());
         }
@@ -760,6 +765,7 @@ impl Release {
                 .collect(),
             parent: created.parent,
             followers: BTreeSet::new(),
+            group: created.group,
             children: Vec::new(),
             notes: Vec::new(),
             readiness: BTreeMap::new(),
@@ -921,8 +927,15 @@ fn edited(changes: &ReleaseChanges, process: Option<ResourceKey>) -> ReleaseEdit
         inputs: changes.inputs,
         input_set: changes.input_set.map(|set| set.into_iter().collect()),
         after: changes.after,
+        group: None,
         before: None,
     }
+}
+
+/// An edit that the server itself makes.
+pub(crate) fn edited_by_system(release: &Release, mut edit: ReleaseEdited) -> Change {
+    edit.before = Some(Box::new(as_it_was(release, &edit)));
+    Change::ReleaseEdited(Box::new(edit))
 }
 
 /// The fields that an edit changes, as they are before it.
@@ -950,6 +963,7 @@ fn as_it_was(release: &Release, edit: &ReleaseEdited) -> ReleaseEdited {
         inputs,
         input_set,
         after,
+        group,
         before: _,
     } = edit;
     ReleaseEdited {
@@ -976,6 +990,7 @@ fn as_it_was(release: &Release, edit: &ReleaseEdited) -> ReleaseEdited {
         inputs: was(inputs, || release.given.clone()),
         input_set: was(input_set, || release.input_set.iter().cloned().collect()),
         after: was(after, || release.after.keys().copied().collect()),
+        group: group.as_ref().and(release.group.clone()),
         before: None,
     }
 }

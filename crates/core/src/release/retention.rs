@@ -130,7 +130,13 @@ impl World {
             .rev()
             .map(|member| {
                 let name = member.name.clone();
-                asker.about(member.id, Change::ReleaseDeleted { name })
+                asker.about(
+                    member.id,
+                    Change::ReleaseDeleted {
+                        name,
+                        withdrawn: false,
+                    },
+                )
             })
             .collect())
     }

@@ -318,6 +318,7 @@ impl<'a> Here<'a> {
                 attempt: activity.attempts_made + 1,
                 depth,
             }),
+            group: None,
         };
         let facts = self
             .child_start(id, created)

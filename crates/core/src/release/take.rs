@@ -18,15 +18,23 @@ use crate::plan::ClosingRule;
 use crate::release::state::{Spot, State};
 use crate::release::{
     Activity, Attempt, Cancel, Deferral, Deployed, FreezeOverride, Group, Item, Life, Note, Pause,
-    Phase, SkipReason, Standing, Task, Vote,
+    Phase, Release, SkipReason, Standing, Task, Vote,
 };
 use crate::status::PhaseStatus;
 use crate::uses::tasks::TaskStatus;
+use crate::world::SYSTEM;
 
 /// How many attempts of one activity are kept in memory and rows; the journal keeps all.
 const ATTEMPTS_KEPT_MAX: usize = 200;
 /// How many deployments of one activity are kept in memory and rows; the journal keeps all.
 const DEPLOYMENTS_KEPT_MAX: usize = 100;
+
+/// A release that a person has changed is left alone when its group changes.
+fn take_in_hand(release: &mut Release, event: &Event) {
+    if let Some(group) = release.group.as_mut().filter(|_| event.by != SYSTEM) {
+        group.edited = true;
+    }
+}
 
 impl State {
     /// Takes in one fact about this release.
@@ -46,13 +54,17 @@ impl State {
     fn take_release(&mut self, event: &Event) {
         let release = &mut self.release;
         match &event.change {
-            Change::ReleaseEdited(edit) => self.take_edit(edit),
+            Change::ReleaseEdited(edit) => {
+                take_in_hand(release, event);
+                self.take_edit(edit);
+            }
             Change::ReleaseFinalized { revision, inputs } => {
                 release.life = Life::Scheduled;
                 release.revision = Some(*revision);
                 release.inputs = inputs.clone();
             }
             Change::ReleaseCancelled { .. } => {
+                take_in_hand(release, event);
                 release.life = Life::Draft;
                 release.blocked_since = None;
                 release.revision = None;
@@ -206,6 +218,7 @@ impl State {
             inputs,
             input_set,
             after,
+            group,
             before: _,
         } = edit.clone();
         let release = &mut self.release;
@@ -243,6 +256,9 @@ impl State {
         }
         set(&mut release.given, inputs);
         set(&mut release.input_set, input_set.map(first));
+        if group.is_some() {
+            release.group = group;
+        }
         if let Some(after) = after {
             release.after = after.into_iter().map(|release| (release, false)).collect();
         }

@@ -8,6 +8,7 @@ mod deployments;
 mod failures;
 mod flow;
 mod freezes;
+mod groups;
 mod input_sets;
 mod lifecycle;
 mod modeling;

@@ -335,7 +335,8 @@ fn belongs_to(entity: &Entity, releases: &BTreeSet<ReleaseId>) -> bool {
         | Entity::Resource(_)
         | Entity::Revision(_)
         | Entity::Token(_)
-        | Entity::User(_) => false,
+        | Entity::User(_)
+        | Entity::Group(_) => false,
     }
 }
 

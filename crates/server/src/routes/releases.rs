@@ -53,6 +53,8 @@ pub(crate) struct ListReleases {
     r#type: Option<String>,
     /// Only of this process.
     process: Option<String>,
+    /// Only of this release group.
+    group: Option<String>,
     /// Only with these labels: `key=value`, separated by commas.
     label: Option<String>,
     /// Only with these words in name, slug, version, labels or description.
@@ -106,6 +108,7 @@ fn filter(viewer: &Viewer, query: &ListReleases) -> ApiResult<ReleaseFilter> {
         stages: rows::words("stage", query.stage.as_deref())?,
         types: rows::words("type", query.r#type.as_deref())?,
         process: query_name("process", query.process.as_deref())?,
+        group: query_name("group", query.group.as_deref())?,
         labels: rows::labels(query.label.as_deref()),
         search: query.search.clone().unwrap_or_default(),
         archived: match query.archived.as_deref() {

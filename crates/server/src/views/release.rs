@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use trainmaster_api::{
-    CountersView, DescriptionView, EdgeView, ExplainView, GraphView, InputValueView, LinkView,
-    ParentView, PauseView, PhaseView, PredecessorView, ReleaseSummary, ReleaseView, TimelineItem,
-    TimelineKind, TimelineView,
+    CountersView, DescriptionView, EdgeView, ExplainView, GraphView, GroupMembershipView,
+    InputValueView, LinkView, ParentView, PauseView, PhaseView, PredecessorView, ReleaseSummary,
+    ReleaseView, TimelineItem, TimelineKind, TimelineView,
 };
 use trainmaster_core::World;
 use trainmaster_core::access::Holder;
@@ -55,6 +55,12 @@ pub(crate) fn summary(release: &Release, now: Timestamp) -> ReleaseSummary {
             .parent
             .as_ref()
             .map(|parent| parent.release.to_string()),
+        group: release.group.as_ref().map(|group| GroupMembershipView {
+            name: group.group.to_string(),
+            planned_at: instant(group.planned_at),
+            number: group.number,
+            edited: group.edited,
+        }),
         run: release.run,
         archived: release.archived,
         paused: release.pause.is_some(),

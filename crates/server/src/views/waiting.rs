@@ -55,6 +55,16 @@ fn describe(reason: &WaitingReason, view: &mut WaitingView) {
             view.who = owners(who);
             view.since = instant_of(*since);
         }
+        WaitingReason::GroupPaused { group } => {
+            view.reason = Reason::GroupPaused;
+            view.text = format!("release group `{group}` is paused");
+            view.on = vec![group.to_string()];
+        }
+        WaitingReason::Overlap { group, release } => {
+            view.reason = Reason::Overlap;
+            view.text = format!("release `{release}` of the same group `{group}` has to end first");
+            view.on = vec![release.to_string()];
+        }
         WaitingReason::Predecessor { release } => {
             view.reason = Reason::Predecessor;
             view.text = format!("release `{release}` has to succeed first");

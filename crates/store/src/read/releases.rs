@@ -14,6 +14,7 @@ use trainmaster_engine::ports::StoreError;
 
 use super::{Page, PageRequest, ReadError, column, holding, one_more, parsed, prefix_end};
 use crate::commit::big;
+use crate::error::Sorted as _;
 use crate::{SqlStore, load, words};
 
 /// The name of the list in its cursors, by order.
@@ -39,6 +40,8 @@ pub struct ReleaseFilter {
     pub types: Vec<ReleaseType>,
     /// Only of the process of this name.
     pub process: Option<Name>,
+    /// Only of the release group of this name.
+    pub group: Option<Name>,
     /// Only with all of these labels, key and value.
     pub labels: Vec<(String, String)>,
     /// Only with words that begin like each of these, in name, slug, version, labels or description.
@@ -179,7 +182,8 @@ impl SqlStore {
             .cond_where(condition.clone())
             .to_owned();
         let from_release = || plain.clone().from("release").to_owned();
-        if filter.parent.is_some() || filter.order == ReleaseOrder::Start {
+        let narrow = filter.parent.is_some() || filter.group.is_some();
+        if narrow || filter.order == ReleaseOrder::Start {
             return Ok(Some(vec![among(from_release(), filter, &statuses)]));
         }
         let live = statuses.iter().all(|status| !status.is_terminal());
@@ -246,10 +250,32 @@ impl SqlStore {
         };
         let process: Option<Resource> = self.resource(&process).await?;
         entities.extend(process.map(Entity::Resource));
+        entities.extend(self.group_rows(&entities).await?);
         Ok(Some(ReleaseRows {
             entities,
             children: self.children(release).await?,
         }))
+    }
+
+    /// What a release's group says about it: its definition and how far it has come.
+    async fn group_rows(&self, entities: &[Entity]) -> Result<Vec<Entity>, StoreError> {
+        let key = entities.iter().find_map(|entity| match entity {
+            Entity::Release(release) => release.group_key(),
+            _ => None,
+        });
+        let Some(key) = key else {
+            return Ok(Vec::new());
+        };
+        let resource: Option<Resource> = self.resource(&key).await?;
+        let mut rows = Vec::new();
+        let mut transaction = self.readers.begin().await.sorted()?;
+        rows.extend(load::group_of(&mut transaction, &key).await?);
+        if let Some(resource) = resource {
+            let newest = load::revision_of(&mut transaction, &key, resource.revision).await?;
+            rows.extend(newest.map(Entity::Revision));
+            rows.push(Entity::Resource(resource));
+        }
+        Ok(rows)
     }
 
     /// The children of a release, by number.
@@ -329,6 +355,12 @@ fn conditions(filter: &ReleaseFilter) -> Cond {
     }
     if let Some(process) = &filter.process {
         all = all.add(release("process").eq(process.as_str()));
+    }
+    if let Some(group) = &filter.group {
+        // The words of the partial index, which a bound value would not match.
+        all = all
+            .add(release("group_name").eq(group.as_str()))
+            .add(Expr::cust("group_name <> ''"));
     }
     for (key, value) in &filter.labels {
         all = all.add(release("labels").like(holding(&format!(" {key}={value} "))));

@@ -9,6 +9,7 @@ mod m0002_trace;
 mod m0003_users;
 mod m0004_sign_in;
 mod m0004_audit;
+mod m0005_groups;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, TransactionTrait};
 use sea_orm_migration::{MigrationTrait, MigratorTrait, SchemaManager};
@@ -27,6 +28,7 @@ impl MigratorTrait for Main {
             Box::new(m0003_users::Users),
             Box::new(m0004_sign_in::SignIn),
             Box::new(m0004_audit::Audit),
+            Box::new(m0005_groups::Groups),
         ]
     }
 }

@@ -174,6 +174,15 @@ pub(crate) fn write_release(release: &Release) -> EntityWrite {
         traces: trainmaster_core::trace::of_release(release)
             .into_iter()
             .collect(),
+        group: release
+            .group
+            .as_ref()
+            .map(|group| group.group.to_string())
+            .unwrap_or_default(),
+        planned_at: release
+            .group
+            .as_ref()
+            .map(|group| group.planned_at.as_microsecond()),
     };
     let body = serde_json::to_string(release).expect("a body");
     let columns = Columns::Release(Box::new(columns));
