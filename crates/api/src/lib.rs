@@ -42,7 +42,9 @@ pub use status::{
     ActivityStatus, AttemptStatus, AttemptTrigger, Importance, Origin, PhaseStatus, ReleaseStatus,
     ReleaseType, RestartFrom, Role, Stage, StartMode, TaskStatus,
 };
-pub use system::{CallbackAnswer, CallbackReport, CallbackStatus, Health, HealthCheck, Version};
+pub use system::{
+    CallbackAnswer, CallbackReport, CallbackStatus, Health, HealthCheck, NavigationEntry, Version,
+};
 pub use token::{CreateToken, IssuedToken, TokenView, Whoami};
 
 use serde::{Deserialize, Serialize};

@@ -70,3 +70,15 @@ pub struct CallbackAnswer {
     /// Whether the attempt took the outcome; false if it had ended before.
     pub accepted: bool,
 }
+
+/// A part of the application that one can go to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NavigationEntry {
+    /// Its name in addresses.
+    pub id: String,
+    /// Its name for people.
+    pub title: String,
+    /// Where its list is.
+    pub href: String,
+}

@@ -108,8 +108,10 @@ pub(crate) async fn require(State(app): State<App>, mut request: Request, next: 
             .retry_after(seconds)
             .into_response();
     }
-    if let Err(error) = gate::pass(&viewer, &request) {
-        return error.into_response();
+    if let Err(refusal) = gate::pass(&viewer, &request) {
+        let operation = format!("{} {}", request.method(), request.uri().path());
+        app.note_refusal(&viewer, &operation, &refusal).await;
+        return refusal.into_response();
     }
     request.extensions_mut().insert(viewer);
     next.run(request).await

@@ -87,6 +87,7 @@ pub(crate) const TABLE: &[(&str, &str, Need)] = &[
     ("get", "/api/v1/events", Holds(P::Read)),
     ("get", "/api/v1/freezes/active", Holds(P::Read)),
     ("get", "/api/v1/inbox", Holds(P::Read)),
+    ("get", "/api/v1/navigation", Token),
     ("get", "/api/v1/notifications", Holds(P::Read)),
     ("get", "/api/v1/openapi.json", Token),
     ("get", "/api/v1/personal-tokens", Token),

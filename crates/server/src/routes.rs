@@ -105,6 +105,7 @@ fn guarded() -> OpenApiRouter<App> {
         .routes(routes!(system::version))
         .routes(routes!(access::can_i))
         .routes(routes!(access::list_roles))
+        .routes(routes!(system::navigation))
         .routes(routes!(apply::apply))
         .routes(routes!(apply::validate))
         .routes(routes!(apply::diff))

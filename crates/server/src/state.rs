@@ -225,7 +225,14 @@ impl App {
         operation: &str,
         answer: ApiResult<()>,
     ) -> ApiResult<()> {
-        let Err(refusal) = answer else { return Ok(()) };
+        if let Err(refusal) = &answer {
+            self.note_refusal(viewer, operation, refusal).await;
+        }
+        answer
+    }
+
+    /// Writes a refusal into the audit trail.
+    pub(crate) async fn note_refusal(&self, viewer: &Viewer, operation: &str, refusal: &ApiError) {
         let command = Command::RecordDenial {
             token: viewer.holder().token,
             operation: operation.to_owned(),
@@ -242,7 +249,6 @@ impl App {
         if let Err(error) = self.engine().submit(request).await {
             tracing::warn!(%error, operation, "a refusal could not be written down");
         }
-        Err(refusal)
     }
 
     /// A release with everything that its views need; none if it does not exist or this viewer may not see it.

@@ -164,5 +164,6 @@ fn who_asks_for_more_than_one_may_is_written_down() {
     // Looking at what is not for everybody is written down as well.
     let looked = server.cli_as(&token, &["audit", "export"], "");
     assert_eq!(looked.code, Some(3), "{}", looked.shown());
-    assert_eq!(newest()["data"]["operation"], "export_audit");
+    let operation = &newest()["data"]["operation"];
+    assert_eq!(operation, "GET /api/v1/audit/export");
 }

@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{Html, IntoResponse, Response};
-use trainmaster_api::{FieldError, Health, HealthCheck, Version};
+use trainmaster_api::{FieldError, Health, HealthCheck, NavigationEntry, Version};
+use trainmaster_core::access::Permission;
 use trainmaster_core::status::ReleaseStatus;
 use trainmaster_engine::BATCH_BOUNDS;
 
@@ -75,6 +76,73 @@ pub(crate) async fn version(_viewer: Viewer) -> Json<Version> {
         version: VERSION.to_owned(),
         api: "v1".to_owned(),
     })
+}
+
+/// Where an application leads its user, in this order (4-interfaces.md, Pages; checklist M-030).
+const PLACES: [(&str, &str, &str, Permission); 13] = [
+    ("inbox", "Inbox", "/api/v1/inbox", Permission::Read),
+    ("releases", "Releases", "/api/v1/releases", Permission::Read),
+    ("calendar", "Calendar", "/api/v1/calendar", Permission::Read),
+    (
+        "processes",
+        "Processes",
+        "/api/v1/processes",
+        Permission::Read,
+    ),
+    (
+        "input-sets",
+        "Input sets",
+        "/api/v1/input-sets",
+        Permission::Read,
+    ),
+    (
+        "release-groups",
+        "Release groups",
+        "/api/v1/release-groups",
+        Permission::Read,
+    ),
+    ("freezes", "Freezes", "/api/v1/freezes", Permission::Read),
+    (
+        "deployments",
+        "Deployments",
+        "/api/v1/deployments",
+        Permission::Read,
+    ),
+    ("teams", "Teams", "/api/v1/teams", Permission::Read),
+    (
+        "role-bindings",
+        "Roles",
+        "/api/v1/role-bindings",
+        Permission::Read,
+    ),
+    (
+        "tokens",
+        "Tokens",
+        "/api/v1/tokens",
+        Permission::TokenManage,
+    ),
+    (
+        "notification-rules",
+        "Notification rules",
+        "/api/v1/notification-rules",
+        Permission::Read,
+    ),
+    ("audit", "Audit", "/api/v1/audit", Permission::AuditRead),
+];
+
+/// The parts of the application that this viewer can go to, in the order in which they are offered.
+#[utoipa::path(get, path = "/api/v1/navigation", tag = "system",
+    responses((status = 200, description = "The places", body = Vec<NavigationEntry>)))]
+pub(crate) async fn navigation(viewer: Viewer) -> Json<Vec<NavigationEntry>> {
+    let open = PLACES
+        .iter()
+        .filter(|(.., permission)| viewer.needs(*permission).is_ok());
+    let entries = open.map(|(id, title, href, _)| NavigationEntry {
+        id: (*id).to_owned(),
+        title: (*title).to_owned(),
+        href: (*href).to_owned(),
+    });
+    Json(entries.collect())
 }
 
 /// Counts and gauges in the text format of Prometheus.
