@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::deployment::DeploymentView;
 use crate::release::{ActionView, InputValueView, NoteView, WaitingView};
 use crate::status::{ActivityStatus, AttemptStatus, AttemptTrigger, Importance, TaskStatus};
 
@@ -178,6 +179,15 @@ pub struct ActivityView {
     /// What it handed on.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub outputs: BTreeMap<String, Value>,
+    /// What its successes put where, as written in the process; `${…}` is still in it.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub deploys: Value,
+    /// What its successes put where, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deployments: Vec<DeploymentView>,
+    /// Why the record of a deployment lacks something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment_problem: Option<String>,
     /// Its attempts, oldest first.
     pub attempts: Vec<AttemptView>,
     /// The approval that it asks for, while it is one.

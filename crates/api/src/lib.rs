@@ -6,11 +6,13 @@
 
 mod access;
 mod activity;
+mod deployment;
 mod event;
 mod patch;
 mod people;
 mod problem;
 mod release;
+mod report;
 mod resource;
 mod status;
 mod system;
@@ -21,6 +23,9 @@ pub use activity::{
     ActivitySummary, ActivityView, ApprovalView, AttemptView, Decide, FormField, GiveReason,
     IgnoreActivity, InputFormView, ItemView, ItemsView, LogLineView, RetryActivity, SubmitInput,
     TaskView, TasksView, UpdateTask, VoteView,
+};
+pub use deployment::{
+    CommitView, DeployedCommits, DeploymentView, StayView, WhereRelease, WhereView,
 };
 pub use event::{
     AuditCheckpoint, AuditDetail, AuditKey, AuditRecord, AuditVerdict, EventView, FieldChange,
@@ -33,6 +38,10 @@ pub use release::{
     GroupMembershipView, InputValueView, LinkKind, LinkView, NoteView, ParentView, PauseView,
     PhaseView, PreExecuteRelease, PredecessorView, Reason, ReleaseSummary, ReleaseView,
     RestartRelease, TimelineItem, TimelineKind, TimelineView, WaitingReason, WaitingView,
+};
+pub use report::{
+    ActivityReport, ApprovalReport, AttemptReport, DeviationView, FigureDefinition, FiguresView,
+    InputReport, PeriodReport, PunctualityView, RecordView, ReleaseReport, SpreadView,
 };
 pub use resource::{
     ApplyAnswer, ApplyItem, ApplyResult, DiffAnswer, DiffItem, DiffLine, DiffSign, ProblemPlace,

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::activity::{ActivitySummary, ActivityView};
 use crate::event::AuditRecord;
 use crate::patch::present;
+use crate::report::{DeviationView, PunctualityView, RecordView};
 use crate::status::{
     Importance, Origin, PhaseStatus, ReleaseStatus, ReleaseType, RestartFrom, Stage, StartMode,
 };
@@ -438,6 +439,12 @@ pub struct ReleaseView {
     pub note_wanted: bool,
     /// What this viewer may do to it now.
     pub actions: Vec<ActionView>,
+    /// When it will have ended, as far as that can be told; advisory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    pub forecast_end_at: Option<String>,
+    /// Planned against actual times.
+    pub punctuality: PunctualityView,
     /// Position of the journal that the view shows at least; answers to changes carry it as a header instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<u64>,
@@ -792,6 +799,10 @@ pub struct EvidenceView {
     /// Digest of the pinned process revision, once pinned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process_digest: Option<String>,
+    /// Commits, builds, artifacts, tests, tickets and deployments in one place.
+    pub record: RecordView,
+    /// Where it went another way than its process.
+    pub deviations: Vec<DeviationView>,
     /// The release's journal records with their hashes, oldest first.
     pub journal: Vec<AuditRecord>,
 }

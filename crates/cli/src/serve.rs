@@ -87,6 +87,7 @@ pub(crate) struct Standing {
 impl Standing {
     /// Answers requests until the process is asked to end.
     pub(crate) async fn answer(self) -> Done {
+        tokio::spawn(trainmaster_server::keeper::keep(self.app.clone()));
         answer_until_asked_to_end(self.listener, self.app, self.engine).await
     }
 }

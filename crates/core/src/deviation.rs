@@ -3,9 +3,13 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::command::Decision;
 use crate::event::{Change, Event, StartTrigger};
-use crate::ids::{ActivityPath, Name};
+use crate::ids::{ActivityPath, Name, Owner};
 use crate::release::{Origin, SkipReason};
+
+/// Most departures and most decisions of one release that are told.
+const KEPT_MAX: usize = 20_000;
 
 /// One departure from the standard process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,21 +99,79 @@ impl DeviationKind {
     }
 }
 
-/// The departures that a release's events tell of, in their order.
-pub fn deviations<'e>(events: impl IntoIterator<Item = &'e Event>) -> Vec<Deviation> {
-    let mut found = Vec::new();
-    for event in events {
-        let parts = of_change(event);
-        found.extend(parts.into_iter().map(|(kind, phase, reason)| Deviation {
-            kind,
-            at: event.at,
-            by: event.by.clone(),
-            path: event.path.clone(),
-            phase,
-            reason,
-        }));
+/// A decision on an approval, over all runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decided {
+    /// The activity.
+    pub path: Option<ActivityPath>,
+    /// Who.
+    pub user: Name,
+    /// As which approver entries the person counted.
+    pub entries: Vec<Owner>,
+    /// What.
+    pub decision: Decision,
+    /// What the person said.
+    pub comment: String,
+    /// When.
+    pub at: Timestamp,
+    /// Whether it was voided later, because what was shown had changed.
+    pub voided: bool,
+}
+
+/// What a release's events tell an auditor, taken in one by one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Departures from the process, in their order.
+    pub deviations: Vec<Deviation>,
+    /// Decisions on approvals, in their order.
+    pub approvals: Vec<Decided>,
+    /// Whether there was more than is kept.
+    pub cut: bool,
+}
+
+impl Findings {
+    /// Takes the next event in.
+    pub fn take(&mut self, event: &Event) {
+        match &event.change {
+            Change::ApprovalDecided {
+                user,
+                entries,
+                decision,
+                comment,
+                ..
+            } => self.approvals.push(Decided {
+                path: event.path.clone(),
+                user: user.clone(),
+                entries: entries.clone(),
+                decision: *decision,
+                comment: comment.clone(),
+                at: event.at,
+                voided: false,
+            }),
+            Change::ApprovalVoided { .. } => {
+                let there = self.approvals.iter_mut();
+                there
+                    .filter(|decided| decided.path == event.path)
+                    .for_each(|decided| decided.voided = true);
+            }
+            _ => (),
+        }
+        for (kind, phase, reason) in of_change(event) {
+            self.deviations.push(Deviation {
+                kind,
+                at: event.at,
+                by: event.by.clone(),
+                path: event.path.clone(),
+                phase,
+                reason,
+            });
+        }
+        if self.deviations.len() > KEPT_MAX || self.approvals.len() > KEPT_MAX {
+            self.deviations.truncate(KEPT_MAX);
+            self.approvals.truncate(KEPT_MAX);
+            self.cut = true;
+        }
     }
-    found
 }
 
 type Part = (DeviationKind, Option<Name>, String);

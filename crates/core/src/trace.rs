@@ -3,12 +3,14 @@
 //!
 //! "Where is this commit" is answered from these words; how two spellings of one thing become one word is said here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::deployment::{Deployment, WORD_LENGTH_MAX};
+use crate::ids::ReleaseId;
 use crate::release::{Link, LinkKind, Release};
 
 /// Most words of one release.
@@ -128,6 +130,59 @@ pub fn of_release(release: &Release) -> BTreeSet<Trace> {
         false => resolved.for_each(|(name, value)| of_field(name, value, 0, &mut found)),
     }
     found
+}
+
+/// A deployment of one service to one environment, as far as stays are concerned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Environment, service and organization.
+    pub place: (String, String, String),
+    /// The release that brought it.
+    pub release: ReleaseId,
+    /// When.
+    pub at: Timestamp,
+    /// Whether it carries what is looked for.
+    pub carries: bool,
+}
+
+/// How long something has been in a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stay {
+    /// The deployment that brought it there: its index in the history.
+    pub brought_by: usize,
+    /// When something else was deployed there; none while it is there.
+    pub until: Option<Timestamp>,
+}
+
+/// Where something has been, from the deployments of those places, oldest first.
+///
+/// Each release that brought it is told once per stay. Only what a deployment or its release names counts as carried:
+/// a later deployment may hold a commit that nobody has named.
+pub fn stays(history: &[Placed]) -> Vec<Stay> {
+    let mut open: BTreeMap<&(String, String, String), Vec<usize>> = BTreeMap::new();
+    let mut stays = Vec::new();
+    for (index, deployment) in history.iter().enumerate() {
+        let here = open.entry(&deployment.place).or_default();
+        if deployment.carries {
+            let known = |one: &usize| history[stays_of(&stays, *one)].release == deployment.release;
+            if !here.iter().any(known) {
+                here.push(stays.len());
+                stays.push(Stay {
+                    brought_by: index,
+                    until: None,
+                });
+            }
+            continue;
+        }
+        for stay in here.drain(..) {
+            stays[stay].until = Some(deployment.at);
+        }
+    }
+    stays
+}
+
+fn stays_of(stays: &[Stay], stay: usize) -> usize {
+    stays[stay].brought_by
 }
 
 /// The words of a deployment.
@@ -289,6 +344,31 @@ mod tests {
             ["SHOP-7"]
         );
         assert!(words(LinkKind::Document, "plan", "https://docs.example/4f2a91bb").is_empty());
+    }
+
+    #[test]
+    fn a_stay_ends_with_the_first_deployment_that_does_not_carry_it() {
+        let placed = |release: u64, hour: u32, service: &str, carries: bool| Placed {
+            place: ("production".to_owned(), service.to_owned(), String::new()),
+            release: ReleaseId(release),
+            at: format!("2026-01-05T{hour:02}:00:00Z")
+                .parse()
+                .expect("an instant"),
+            carries,
+        };
+        let history = [
+            placed(1, 1, "cart", true),
+            placed(1, 2, "pay", true),
+            placed(1, 3, "cart", true),
+            placed(2, 4, "cart", true),
+            placed(3, 5, "cart", false),
+            placed(2, 6, "cart", true),
+        ];
+        let found: Vec<(usize, bool)> = stays(&history)
+            .iter()
+            .map(|stay| (stay.brought_by, stay.until.is_some()))
+            .collect();
+        assert_eq!(found, [(0, true), (1, false), (3, true), (5, false)]);
     }
 
     #[test]

@@ -5,10 +5,12 @@ mod activities;
 mod apply;
 mod audit;
 mod callbacks;
+mod deployments;
 mod events;
 mod logs;
 mod people;
 mod releases;
+mod reports;
 mod resources;
 mod system;
 mod tokens;
@@ -141,6 +143,15 @@ fn guarded() -> OpenApiRouter<App> {
         .routes(routes!(releases::get_timeline))
         .routes(routes!(releases::get_evidence))
         .routes(routes!(releases::export_release))
+        .routes(routes!(reports::release_report))
+        .routes(routes!(reports::period_report))
+        .routes(routes!(reports::group_report))
+        .routes(routes!(reports::metrics_report))
+        .routes(routes!(deployments::list_deployed))
+        .routes(routes!(deployments::list_deployments))
+        .routes(routes!(deployments::get_deployment))
+        .routes(routes!(deployments::list_commits))
+        .routes(routes!(deployments::find))
         .routes(routes!(activities::list_activities))
         .routes(routes!(activities::get_activity))
         .routes(routes!(activities::retry_activity))

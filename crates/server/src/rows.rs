@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use trainmaster_api::Page;
 use trainmaster_core::access::Holder;
+use trainmaster_core::account::ACCOUNT;
 use trainmaster_core::entity::{Entity, Resource};
 use trainmaster_core::ids::{Name, ReleaseId, ResourceKey, ResourceKind, TokenId};
 use trainmaster_core::release::{Life, Release};
@@ -122,6 +123,16 @@ pub(crate) async fn definitions_of(
         }
     }
     Ok(rows)
+}
+
+/// The settings of the account, by which actions are judged.
+pub(crate) async fn account(store: &SqlStore) -> Result<Vec<Entity>, StoreError> {
+    let key = ResourceKey {
+        kind: ResourceKind::Account,
+        organization: None,
+        name: ACCOUNT.parse().expect("the account's name is a name"),
+    };
+    newest(store, &key, true, None).await
 }
 
 async fn newest(

@@ -1,9 +1,11 @@
 //! From the domain to what the API shows: one function per view, exhaustive, so that a new variant makes somebody think.
 
 pub(crate) mod activity;
+pub(crate) mod deployment;
 pub(crate) mod event;
 pub(crate) mod plan;
 pub(crate) mod release;
+pub(crate) mod report;
 pub(crate) mod resource;
 pub(crate) mod token;
 pub(crate) mod waiting;

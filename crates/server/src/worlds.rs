@@ -146,6 +146,7 @@ impl Worlds {
         });
         if let Some(release) = release {
             rows.extend(crate::rows::definitions_of(&self.store, &release).await?);
+            rows.extend(crate::rows::account(&self.store).await?);
         }
         Ok(rows)
     }

@@ -83,7 +83,8 @@ pub(crate) async fn list_release_events(
         },
         ..JournalFilter::default()
     };
-    app.seen(&viewer, id).await?;
+    // What was deleted has no history any more; the audit trail still knows.
+    app.release(&viewer, id).await?;
     let found = app.store().list_journal(&filter, &page).await?;
     let items = found.items.iter().filter_map(views::event::event).collect();
     Ok(Json(Page {

@@ -678,7 +678,8 @@ pub(crate) async fn get_evidence(
     let snapshot = app.release(&viewer, id).await?;
     let now = app.now();
     let holder = viewer.holder();
-    let (activities, process_digest) = snapshot.ask(&viewer, |world| {
+    let findings = super::reports::findings(&app, id).await?;
+    let (activities, process_digest, record) = snapshot.ask(&viewer, |world| {
         let paths: Vec<_> = world
             .activities(id)
             .iter()
@@ -687,16 +688,23 @@ pub(crate) async fn get_evidence(
         let views = paths
             .iter()
             .filter_map(|path| views::activity::activity(world, id, path, holder, now, None));
+        let record = world.release(id);
+        let record = record.map(|release| views::report::record(world, release, &findings));
         (
             views.collect(),
             world.plan(id).map(|plan| plan.digest.clone()),
+            record.unwrap_or_default(),
         )
     })?;
+    let deviations = findings.deviations.iter();
+    let deviations = deviations.map(views::report::deviation).collect();
     let journal = super::audit::of_release(&app, id).await?;
     Ok(Json(EvidenceView {
         release,
         activities,
         process_digest,
+        record,
+        deviations,
         journal,
     }))
 }

@@ -12,7 +12,7 @@ use trainmaster_core::access::Holder;
 use trainmaster_core::command::Decision;
 use trainmaster_core::event::{AttemptOutcome, Work};
 use trainmaster_core::ids::{ActivityPath, Name, Owner, ReleaseId};
-use trainmaster_core::plan::{Plan, PlannedActivity, ValueTemplate};
+use trainmaster_core::plan::{Plan, PlannedActivity, PlannedDeployment, ValueTemplate};
 use trainmaster_core::release::{Activity, Attempt, InputValue, Origin, Release, Standing};
 use trainmaster_core::uses::approval::{ApprovalConfig, OnDeadline, Order, Quorum, Share};
 use trainmaster_core::uses::input::InputConfig;
@@ -149,6 +149,12 @@ pub(crate) fn activity(
         },
         owners: owners(&world.owners(id, path)),
         outputs: activity.outputs.clone(),
+        deployments: activity
+            .deployments
+            .iter()
+            .map(|deployed| super::deployment::of_activity(id, path.as_str(), deployed))
+            .collect(),
+        deployment_problem: activity.deployment_problem.clone(),
         attempts: activity
             .attempts
             .iter()
@@ -215,6 +221,9 @@ fn not_started(
         retry_at: None,
         decision_deadline: None,
         outputs: BTreeMap::new(),
+        deploys: planned.deploys.as_ref().map_or(Value::Null, deploys),
+        deployments: Vec::new(),
+        deployment_problem: None,
         attempts: Vec::new(),
         approval: None,
         form: None,
@@ -242,6 +251,17 @@ fn responsible<'a>(
         .flatten()
         .find(|owners| !owners.is_empty());
     named.unwrap_or(&phase.owners)
+}
+
+/// What an activity deploys, as it was written.
+fn deploys(deploys: &PlannedDeployment) -> Value {
+    let details = deploys.details.iter();
+    let details = details.map(|(name, value)| ((*name).to_owned(), written(value)));
+    let places = [
+        ("service".to_owned(), written(&deploys.service)),
+        ("environment".to_owned(), written(&deploys.environment)),
+    ];
+    Value::Object(places.into_iter().chain(details).collect())
 }
 
 /// A setting as it was written.

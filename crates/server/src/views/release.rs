@@ -127,6 +127,8 @@ pub(crate) fn release(
         needs_you: world.needs_of(holder, id),
         note_wanted: wants_note && !noted,
         actions: actions(world.release_actions(holder, id, now)),
+        forecast_end_at: instant_of(world.forecast_end(id, now)),
+        punctuality: super::report::punctuality(release.punctuality(now)),
         as_of,
     })
 }
@@ -324,7 +326,7 @@ pub(crate) fn skip_reason(reason: &SkipReason) -> String {
     }
 }
 
-fn inputs(release: &Release) -> BTreeMap<String, InputValueView> {
+pub(crate) fn inputs(release: &Release) -> BTreeMap<String, InputValueView> {
     if release.inputs.is_empty() {
         let given = |value: &serde_json::Value| InputValue {
             value: value.clone(),
@@ -373,7 +375,7 @@ pub(crate) fn description_asked(text: DescriptionView) -> ReleaseDescription {
     }
 }
 
-fn link(link: &Link) -> LinkView {
+pub(crate) fn link(link: &Link) -> LinkView {
     LinkView {
         kind: words::link_kind(link.kind),
         title: link.title.clone(),

@@ -2,8 +2,11 @@
 
 mod access;
 mod definitions;
+mod deployments;
 mod limits;
 mod listening;
 mod live;
 mod releases;
+mod reports;
+mod retention;
 mod support;

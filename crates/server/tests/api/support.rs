@@ -218,6 +218,8 @@ impl TestApp {
         organization: Option<&str>,
     ) -> Client<'_> {
         let token = Token::generate().expect("randomness");
+        let in_a_month = trainmaster_engine::ports::Clock::now(&self.clock)
+            + jiff::SignedDuration::from_hours(30 * 24);
         let command = Command::IssueToken(NewToken {
             digest: token.digest(),
             user: user.parse().expect("a name"),
@@ -229,7 +231,7 @@ impl TestApp {
             organization: organization.map(|name| name.parse().expect("a name")),
             kind: trainmaster_core::access::TokenKind::Service,
             scope: None,
-            expires_at: Some("2027-01-01T00:00:00Z".parse().expect("a time")),
+            expires_at: Some(at("2027-01-01T00:00:00Z").max(in_a_month)),
             description: "a test".to_owned(),
         });
         let request = trainmaster_engine::Request {
@@ -470,6 +472,11 @@ impl Reply {
             "{problem}"
         );
         problem
+    }
+
+    /// The body as text.
+    pub(crate) fn words(&self) -> String {
+        String::from_utf8_lossy(&self.text).into_owned()
     }
 
     /// A header as text.

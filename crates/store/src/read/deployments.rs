@@ -21,6 +21,8 @@ const HISTORY: &str = "deployments";
 
 /// Most words that a search for a commit, an image or a ticket answers.
 const FOUND_MAX: u64 = 1_000;
+/// Most places whose history is read at once.
+const PLACES_MAX: usize = 200;
 /// Most releases whose heads or words are read at once.
 const IDS_MAX: usize = 1_000;
 
@@ -158,6 +160,32 @@ impl SqlStore {
         let ids = releases.iter().take(IDS_MAX).map(|id| big(id.0));
         let select = plain()
             .and_where(Expr::col("release").is_in(ids))
+            .order_by("position", Order::Asc)
+            .limit(10_000)
+            .to_owned();
+        let rows = self.rows(&select).await?;
+        rows.iter().map(deployment).collect()
+    }
+
+    /// Deployments to several places (environment, service and organization) since one of them, oldest first;
+    /// at most 10,000 of at most 200 places.
+    pub async fn deployments_to(
+        &self,
+        places: &[(String, String, String)],
+        since: u64,
+    ) -> Result<Vec<DeploymentRow>, StoreError> {
+        let mut any = Cond::any();
+        for (environment, service, organization) in places.iter().take(PLACES_MAX) {
+            any = any.add(
+                Cond::all()
+                    .add(Expr::col("environment").eq(environment.as_str()))
+                    .add(Expr::col("service").eq(service.as_str()))
+                    .add(Expr::col("organization").eq(organization.as_str()))
+                    .add(Expr::col("position").gte(big(since))),
+            );
+        }
+        let select = plain()
+            .cond_where(any)
             .order_by("position", Order::Asc)
             .limit(10_000)
             .to_owned();

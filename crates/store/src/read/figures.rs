@@ -115,6 +115,9 @@ fn of_release(filter: &FiguresFilter) -> Cond {
     if let Some(process) = &filter.process {
         all = all.add(release("process").eq(process.as_str()));
     }
+    if let Some(group) = &filter.group {
+        all = all.add(release("group_name").eq(group.as_str()));
+    }
     all
 }
 
