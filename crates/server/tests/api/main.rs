@@ -9,4 +9,5 @@ mod live;
 mod releases;
 mod reports;
 mod retention;
+mod season;
 mod support;

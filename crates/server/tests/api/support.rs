@@ -22,7 +22,7 @@ use trainmaster_core::ids::AttemptId;
 use trainmaster_core::uses::ActivityType;
 use trainmaster_core::{Actor, Command};
 use trainmaster_engine::clock::ManualClock;
-use trainmaster_engine::ports::{Executor, Executors, LogLine, LogStream, Work};
+use trainmaster_engine::ports::{Executor, Executors, LogLine, LogStream, StoreError, Work};
 use trainmaster_engine::{Engine, Faults, Limits};
 use trainmaster_server::{App, Options, Parts, Token, router};
 use trainmaster_store::SqlStore;
@@ -62,6 +62,7 @@ spec:
 #[derive(Default)]
 pub(crate) struct Script {
     next: Mutex<BTreeMap<String, VecDeque<Outcome>>>,
+    always: Mutex<BTreeMap<String, Value>>,
     asked: Mutex<Vec<Effect>>,
 }
 
@@ -70,6 +71,19 @@ impl Script {
     pub(crate) fn next(&self, path: &str, outcome: Outcome) {
         let mut next = self.next.lock().expect("no test panics in here");
         next.entry(path.to_owned()).or_default().push_back(outcome);
+    }
+
+    /// Every attempt of an activity, items included, succeeds with this result.
+    pub(crate) fn always(&self, path: &str, result: Value) {
+        let mut always = self.always.lock().expect("no test panics in here");
+        always.insert(path.to_owned(), result);
+    }
+
+    fn result(&self, path: &str) -> Value {
+        let whole = path.split('[').next().unwrap_or_default();
+        let always = self.always.lock().expect("no test panics in here");
+        let usual = || json!({"outputs": {"url": "https://artifacts/1"}});
+        always.get(whole).cloned().unwrap_or_else(usual)
     }
 
     /// What the executors were asked to do, in order.
@@ -114,7 +128,7 @@ impl Executor for Script {
             }
             Some(outcome) => outcome,
             None => Outcome::Succeeded {
-                result: json!({"outputs": {"url": "https://artifacts/1"}}),
+                result: self.result(&path),
             },
         }
     }
@@ -134,7 +148,7 @@ pub(crate) struct TestApp {
     pub(crate) script: Arc<Script>,
     router: Router,
     app: App,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl TestApp {
@@ -146,12 +160,41 @@ impl TestApp {
     /// A server with options of its own.
     pub(crate) async fn with(options: Options) -> TestApp {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = SqlStore::open(trainmaster_store::Options::new(folder.path()))
-            .await
-            .expect("a store");
-        let store = Arc::new(store);
         let clock = ManualClock::new("2026-11-21T12:00:00Z".parse().expect("a time"));
-        let script = Arc::new(Script::default());
+        TestApp::over(folder, clock, Arc::default(), options).await
+    }
+
+    /// The same server after it was ended in order and started again.
+    pub(crate) async fn restart(self) -> TestApp {
+        let TestApp {
+            engine,
+            clock,
+            script,
+            router,
+            app,
+            folder,
+        } = self;
+        app.stop_streams();
+        engine.shutdown().await;
+        drop((engine, router, app));
+        TestApp::over(folder, clock, script, Options::default()).await
+    }
+
+    /// A server over what a folder holds.
+    async fn over(
+        folder: TempDir,
+        clock: ManualClock,
+        script: Arc<Script>,
+        options: Options,
+    ) -> TestApp {
+        let store = loop {
+            // The server before lets go of the folder once its last task has ended.
+            match SqlStore::open(trainmaster_store::Options::new(folder.path())).await {
+                Ok(store) => break Arc::new(store),
+                Err(StoreError::Locked(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
+                Err(error) => panic!("the store does not open: {error}"),
+            }
+        };
         let zones = TimeZoneDatabase::bundled();
         let types = ActivityType::ALL
             .into_iter()
@@ -183,7 +226,7 @@ impl TestApp {
             script,
             router: router(app.clone()),
             app,
-            _folder: folder,
+            folder,
         }
     }
 
