@@ -118,6 +118,9 @@ pub struct ActivitySummary {
     /// Who is needed, while a person is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<String>,
+    /// While a freeze holds it back: which one, why, and until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deferred: Option<crate::DeferralView>,
     /// Why it failed, was ignored or was skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

@@ -8,6 +8,7 @@ mod access;
 mod activity;
 mod deployment;
 mod event;
+mod freeze;
 mod patch;
 mod people;
 mod problem;
@@ -29,6 +30,10 @@ pub use deployment::{
 };
 pub use event::{
     AuditCheckpoint, AuditDetail, AuditKey, AuditRecord, AuditVerdict, EventView, FieldChange,
+};
+pub use freeze::{
+    ActiveFreezeView, DeferralView, FreezeEffect, FreezeOverrideView, FreezeScopeView,
+    FreezeWindowView, OverrideFreeze, RevokeOverride,
 };
 pub use people::{InboxItem, InboxKind, NotificationView};
 pub use problem::{CODES, FieldError, PROBLEM_BASE, Problem};

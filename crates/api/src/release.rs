@@ -429,6 +429,9 @@ pub struct ReleaseView {
     /// Why it is set aside, while it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantine: Option<String>,
+    /// Freezes that people let it through, the newest override of each; they stay on record.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freeze_overrides: Vec<crate::FreezeOverrideView>,
     /// Its phases in the order of the plan.
     pub phases: Vec<PhaseView>,
     /// What it waits for now.

@@ -9,9 +9,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 mod activity;
+mod freeze;
 mod release;
 
 pub(crate) use activity::*;
+pub(crate) use freeze::*;
 pub(crate) use release::*;
 
 /// Plans and runs software releases: server and command line in one binary.
@@ -138,6 +140,9 @@ pub(crate) enum Command {
     /// Activities of a release
     #[command(subcommand, visible_alias = "act")]
     Activity(ActivityCommand),
+    /// Freezes: what holds, and what people let through
+    #[command(subcommand)]
+    Freeze(FreezeCommand),
     /// What needs you
     Inbox,
     /// What you were told

@@ -773,3 +773,119 @@ fn a_backup_holds_everything_and_is_put_back_into_an_empty_directory() {
     let names = server.cli(&["release", "list"]).ok();
     assert!(names.contains("Kept"), "{names}");
 }
+
+/// It always holds: one window of a day after the other.
+const FROZEN: &str = r#"apiVersion: trainmaster.dev/v1
+kind: Freeze
+metadata: {name: standstill, description: Nothing moves}
+spec:
+  reason: The books are being closed
+  scope: {environments: [prod]}
+  recurrence: {cadence: {every: daily}, startDate: 2024-01-01, startTime: "00:00", length: 24h}
+---
+apiVersion: trainmaster.dev/v1
+kind: Process
+metadata: {name: rollout}
+spec:
+  inputs: [{name: environment, type: string, default: prod}]
+  phases:
+    - id: deploy
+      activities: [{id: act, uses: command, with: {run: [sh, -c, 'echo done']}}]
+"#;
+
+#[test]
+fn a_freeze_is_seen_and_a_release_let_through() {
+    let server = server();
+    let file = server.file("frozen.yaml", FROZEN);
+    server.cli(&["apply", "-f", &file]).ok();
+    let listed = server.cli(&["freeze", "list"]).ok();
+    assert!(
+        listed.contains("standstill") && listed.contains("until "),
+        "{listed}"
+    );
+    let active = server.cli(&["freeze", "active"]).ok();
+    assert!(active.contains("environment prod") && active.contains("The books are being closed"));
+    let windows = server
+        .cli(&[
+            "freeze",
+            "windows",
+            "standstill",
+            "--to",
+            "+50h",
+            "-o",
+            "name",
+        ])
+        .ok();
+    assert_eq!(windows.lines().count(), 3, "{windows}");
+    assert_eq!(server.cli(&["freeze", "windows", "nothing"]).code, Some(1));
+
+    let id = create(&server, &["--process", "rollout", "--start"]);
+    let explained = server.cli(&["release", "explain", &id]).ok();
+    assert!(
+        explained.contains("deploy/act")
+            && explained.contains(
+                "held back by the freeze `standstill` (The books are being closed) until"
+            ),
+        "{explained}"
+    );
+    let shown = server.cli(&["release", "show", &id]).ok();
+    assert!(shown.contains("held back by the freeze"), "{shown}");
+    let refused = server.cli(&[
+        "freeze",
+        "override",
+        &id,
+        "standstill",
+        "--reason",
+        "go",
+        "--expires",
+        "40d",
+    ]);
+    assert_eq!(refused.code, Some(3), "{}", refused.stderr);
+    server
+        .cli(&[
+            "freeze",
+            "override",
+            &id,
+            "standstill",
+            "--reason",
+            "a hole in the gate",
+            "--expires",
+            "1h",
+        ])
+        .ok();
+    server.cli(&["release", "watch", &id]).ok();
+    let shown = server.cli(&["release", "show", &id]).ok();
+    assert!(
+        shown.contains("a hole in the gate") && shown.contains("Success"),
+        "{shown}"
+    );
+
+    let next = create(
+        &server,
+        &["--process", "rollout", "--at", "+1h", "--finalize"],
+    );
+    server
+        .cli(&[
+            "freeze",
+            "override",
+            &next,
+            "standstill",
+            "--reason",
+            "just in case",
+            "--expires",
+            "2h",
+        ])
+        .ok();
+    server
+        .cli(&[
+            "freeze",
+            "revoke",
+            &next,
+            "standstill",
+            "--reason",
+            "not needed",
+        ])
+        .ok();
+    let shown = server.cli(&["release", "show", &next]).ok();
+    assert!(shown.contains("taken back by"), "{shown}");
+}

@@ -343,7 +343,7 @@ fn notification_rule(
 fn freeze(key: &ResourceKey, spec: &Value) -> Result<FreezeSpec, Vec<Fault>> {
     let spec: FreezeSpec = written(spec)?;
     let mut faults = Faults::default();
-    spec.check(key.organization.as_ref(), &mut faults);
+    spec.check(key, &mut faults);
     faults.finish(|| spec)
 }
 

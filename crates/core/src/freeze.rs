@@ -20,6 +20,9 @@ use crate::ids::{InvalidName, Name, ResourceKey, ResourceKind};
 /// Most organizations, services, environments or labels that a freeze names, each.
 const SCOPE_MAX: usize = 200;
 
+/// What no freeze may be called: `/freezes/active` answers all that hold.
+const ACTIVE: &str = "active";
+
 /// The written form of a freeze.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -154,8 +157,14 @@ impl FreezeSpec {
     }
 
     /// Everything wrong with it that can be said without knowing zones.
-    pub(crate) fn check(&self, organization: Option<&Name>, faults: &mut Faults) {
-        let spec = At::ROOT.key("spec");
+    pub(crate) fn check(&self, key: &ResourceKey, faults: &mut Faults) {
+        let (spec, metadata) = (At::ROOT.key("spec"), At::ROOT.key("metadata"));
+        if key.name.as_str() == ACTIVE {
+            faults.add(
+                &metadata.key("name"),
+                format!("`{ACTIVE}` is the address of the freezes that hold; choose another name"),
+            );
+        }
         if self.reason.trim().is_empty() {
             faults.add(
                 &spec.key("reason"),
@@ -163,7 +172,8 @@ impl FreezeSpec {
             );
         }
         self.written().read(&TimeZone::UTC, &spec, faults);
-        self.scope.check(organization, &spec.key("scope"), faults);
+        self.scope
+            .check(key.organization.as_ref(), &spec.key("scope"), faults);
     }
 
     /// Everything wrong with it in its own zone.

@@ -7,6 +7,7 @@ mod audit;
 mod callbacks;
 mod deployments;
 mod events;
+mod freezes;
 mod logs;
 mod people;
 mod releases;
@@ -137,6 +138,10 @@ fn guarded() -> OpenApiRouter<App> {
         .routes(routes!(releases::restart_release))
         .routes(routes!(releases::archive_release))
         .routes(routes!(releases::unquarantine_release))
+        .routes(routes!(freezes::override_freeze))
+        .routes(routes!(freezes::revoke_override))
+        .routes(routes!(freezes::list_active_freezes))
+        .routes(routes!(freezes::list_freeze_windows))
         .routes(routes!(releases::list_notes, releases::add_note))
         .routes(routes!(releases::get_graph))
         .routes(routes!(releases::explain_release))

@@ -122,6 +122,22 @@ pub(crate) async fn definitions_of(
             rows.extend(newest(store, &key, true, None).await?);
         }
     }
+    if !release.status().is_terminal() {
+        rows.extend(freezes_of(store, release).await?);
+    }
+    Ok(rows)
+}
+
+/// The freezes that may hold for a release: those of the account and those of its organization.
+async fn freezes_of(store: &SqlStore, release: &Release) -> Result<Vec<Entity>, StoreError> {
+    let filter = read::ResourceFilter {
+        organizations: Some(vec![None, release.organization.clone()]),
+        ..read::ResourceFilter::of(ResourceKind::Freeze)
+    };
+    let mut rows = Vec::new();
+    for (resource, revision) in store.newest_definitions(&filter).await? {
+        rows.extend([Entity::Resource(resource), Entity::Revision(revision)]);
+    }
     Ok(rows)
 }
 

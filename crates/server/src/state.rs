@@ -163,6 +163,10 @@ impl App {
         self.0.parts.clock.now()
     }
 
+    pub(crate) fn zones(&self) -> &TimeZoneDatabase {
+        &self.0.parts.zones
+    }
+
     pub(crate) fn options(&self) -> &Options {
         &self.0.parts.options
     }

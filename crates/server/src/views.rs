@@ -3,6 +3,7 @@
 pub(crate) mod activity;
 pub(crate) mod deployment;
 pub(crate) mod event;
+pub(crate) mod freeze;
 pub(crate) mod plan;
 pub(crate) mod release;
 pub(crate) mod report;

@@ -14,6 +14,7 @@ mod activity;
 mod audit;
 mod context;
 mod definition;
+mod freeze;
 mod login;
 mod maintenance;
 mod people;
@@ -51,6 +52,7 @@ pub(crate) async fn run(cli: Cli) -> Done {
         Command::Revisions(args) => definition::revisions(&Session::new(&globals)?, &args).await,
         Command::Release(command) => release::run(&Session::new(&globals)?, command).await,
         Command::Activity(command) => activity::run(&Session::new(&globals)?, command).await,
+        Command::Freeze(command) => freeze::run(&Session::new(&globals)?, command).await,
         Command::Inbox => people::inbox(&Session::new(&globals)?).await,
         Command::Notifications(page) => {
             people::notifications(&Session::new(&globals)?, page.limit).await

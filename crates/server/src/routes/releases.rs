@@ -521,7 +521,7 @@ pub(crate) async fn unquarantine_release(
     act(&app, &viewer, &id, action, payload.repeat).await
 }
 
-async fn act(
+pub(super) async fn act(
     app: &App,
     viewer: &Viewer,
     id: &str,

@@ -62,6 +62,7 @@ fn planned_summary(plan: &Plan, planned: &PlannedActivity) -> ActivitySummary {
         started_at: None,
         ended_at: None,
         needs: Vec::new(),
+        deferred: None,
         reason: None,
         error: None,
     }
@@ -85,6 +86,7 @@ fn summary(plan: &Plan, activity: &Activity) -> Option<ActivitySummary> {
         started_at: instant_of(activity.started_at),
         ended_at: instant_of(activity.ended_at),
         needs: owners(&activity.needs),
+        deferred: activity.deferred.as_ref().map(super::freeze::deferral),
         reason: reason(&activity.standing),
         error: activity
             .attempt()

@@ -122,6 +122,7 @@ pub(crate) fn release(
         }),
         abort_reason: release.abort_reason.clone(),
         quarantine: release.quarantine.clone(),
+        freeze_overrides: super::freeze::overrides(release, now),
         phases: phases(world, release),
         waiting: world.waiting(id, now).iter().map(waiting).collect(),
         needs_you: world.needs_of(holder, id),

@@ -3,6 +3,7 @@
 mod access;
 mod definitions;
 mod deployments;
+mod freezes;
 mod limits;
 mod listening;
 mod live;

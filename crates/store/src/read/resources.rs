@@ -1,5 +1,6 @@
 //! Definitions and their revisions.
 
+use sea_orm::QueryResult;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Order, Query, SelectStatement};
 use trainmaster_core::entity::{Resource, Revision};
 use trainmaster_core::ids::{Name, ResourceKey, ResourceKind};
@@ -8,6 +9,7 @@ use trainmaster_engine::ports::StoreError;
 use super::releases::organization_text;
 use super::{Page, PageRequest, ReadError, column, one_more, parsed};
 use crate::SqlStore;
+use crate::error::unreadable;
 
 const RESOURCES: &str = "resources";
 const REVISIONS: &str = "revisions";
@@ -68,6 +70,26 @@ impl SqlStore {
                 organization_text(&resource.key.organization),
             )
         }))
+    }
+
+    /// Definitions that are not deleted, each with its newest revision, by name and organization; labels are not looked at.
+    ///
+    /// For kinds of which there are few, and of which all are needed at once.
+    pub async fn newest_definitions(
+        &self,
+        filter: &ResourceFilter,
+    ) -> Result<Vec<(Resource, Revision)>, StoreError> {
+        let rows = self.rows(&with_newest(filter)).await?;
+        let what = || format!("a definition of {}", filter.kind);
+        let read = |row: &QueryResult| {
+            let resource: String = column(row, "resource_body")?;
+            let resource = serde_json::from_str(&resource);
+            Ok((
+                resource.map_err(|error| unreadable(what(), &error))?,
+                parsed(row, what)?,
+            ))
+        };
+        rows.iter().map(read).collect()
     }
 
     /// The newest state of a definition, deleted or not; none if there never was one.
@@ -136,6 +158,34 @@ pub(super) fn piece(filter: &ResourceFilter, last: Option<&(String, String)>) ->
     if let Some((name, organization)) = last {
         let here = Expr::tuple([Expr::col("name"), Expr::col("organization")]);
         select.and_where(here.gt(Expr::tuple([Expr::val(name), Expr::val(organization)])));
+    }
+    select
+}
+
+/// Newest revisions beside the state of their definitions.
+fn with_newest(filter: &ResourceFilter) -> SelectStatement {
+    let same = |name: &'static str| Expr::col(("resource", name)).equals(("revision", name));
+    let mut select = Query::select();
+    select
+        .expr_as(Expr::col(("resource", "body")), "resource_body")
+        .expr_as(Expr::col(("revision", "body")), "body")
+        .from("resource")
+        .inner_join(
+            "revision",
+            same("kind")
+                .and(same("organization"))
+                .and(same("name"))
+                .and(same("revision")),
+        )
+        .and_where(Expr::col(("resource", "kind")).eq(filter.kind.as_str()))
+        .and_where(Expr::col(("resource", "deleted")).eq(0))
+        .order_by(("resource", "name"), Order::Asc)
+        .order_by(("resource", "organization"), Order::Asc);
+    if let Some(organizations) = &filter.organizations {
+        select.and_where(
+            Expr::col(("resource", "organization"))
+                .is_in(organizations.iter().map(organization_text)),
+        );
     }
     select
 }

@@ -123,6 +123,7 @@ fn header(session: &Session, release: &ReleaseView) {
                 .map(output::plain)
                 .unwrap_or_default(),
         ),
+        ("Let through", overrides(session, release)),
         ("After", predecessors(release)),
         ("Children", release.children.join(", ")),
         ("Inputs", inputs(release)),
@@ -137,6 +138,19 @@ fn paused(session: &Session, release: &ReleaseView) -> String {
         let reason = output::plain(&pause.reason);
         format!("{} by {}: {reason}", session.time(&pause.at), pause.by)
     })
+}
+
+/// Freezes that people let the release through.
+fn overrides(session: &Session, release: &ReleaseView) -> String {
+    let given = release.freeze_overrides.iter().map(|given| {
+        let end = match &given.revoked {
+            Some(revoked) => format!("taken back by {}", revoked.by),
+            None => format!("until {}", session.time(&given.expires_at)),
+        };
+        let reason = output::plain(&given.reason);
+        format!("{} by {}: {reason}, {end}", given.freeze, given.by)
+    });
+    given.collect::<Vec<_>>().join("; ")
 }
 
 fn predecessors(release: &ReleaseView) -> String {
