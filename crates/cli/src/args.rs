@@ -11,10 +11,12 @@ use clap_complete::Shell;
 mod activity;
 mod freeze;
 mod release;
+mod trace;
 
 pub(crate) use activity::*;
 pub(crate) use freeze::*;
 pub(crate) use release::*;
+pub(crate) use trace::*;
 
 /// Plans and runs software releases: server and command line in one binary.
 #[derive(Debug, Parser)]
@@ -143,6 +145,14 @@ pub(crate) enum Command {
     /// Freezes: what holds, and what people let through
     #[command(subcommand)]
     Freeze(FreezeCommand),
+    /// What is deployed in an environment, now or earlier
+    Deployed(DeployedArgs),
+    /// Where a commit, an image, an artifact or a ticket is
+    Where(WhereArgs),
+    /// Releases and deployments of a period, archived ones included
+    Report(OverArgs),
+    /// How well releases went over a period, each figure with its definition
+    Metrics(OverArgs),
     /// What needs you
     Inbox,
     /// What you were told

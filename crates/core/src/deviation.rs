@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::Decision;
 use crate::event::{Change, Event, StartTrigger};
-use crate::ids::{ActivityPath, Name, Owner};
+use crate::ids::{ActivityPath, Name, Owner, ReleaseId};
 use crate::release::{Origin, SkipReason};
+use crate::world::World;
 
 /// Most departures and most decisions of one release that are told.
 const KEPT_MAX: usize = 20_000;
@@ -57,6 +58,14 @@ pub enum DeviationKind {
     ApprovalVoided,
     /// An approval went past its deadline.
     ApprovalOverdue,
+    /// A freeze was overridden.
+    FreezeOverridden,
+    /// Work began although a freeze holds.
+    StartedInFreeze,
+    /// Work was put off because a freeze held.
+    Deferred,
+    /// Began outside of the maintenance windows, as the account knows them now.
+    OutsideMaintenance,
     /// Stopped and resumed.
     Paused,
     /// Stopped for good.
@@ -88,6 +97,10 @@ impl DeviationKind {
             DeviationKind::WindowClosed => "window closed with work left",
             DeviationKind::ApprovalVoided => "approvals voided",
             DeviationKind::ApprovalOverdue => "approval overdue",
+            DeviationKind::FreezeOverridden => "freeze overridden",
+            DeviationKind::StartedInFreeze => "started in a freeze",
+            DeviationKind::Deferred => "deferred by a freeze",
+            DeviationKind::OutsideMaintenance => "started outside of the maintenance windows",
             DeviationKind::Paused => "paused",
             DeviationKind::Aborted => "aborted",
             DeviationKind::Restarted => "restarted",
@@ -174,6 +187,32 @@ impl Findings {
     }
 }
 
+impl World {
+    /// Whether a release began outside of the maintenance windows for what it touches, by the account's settings as
+    /// they are now.
+    pub fn started_outside_maintenance(&self, id: ReleaseId) -> Vec<Deviation> {
+        let Some((release, started_at)) = self
+            .release(id)
+            .and_then(|release| Some((release, release.started_at?)))
+        else {
+            return Vec::new();
+        };
+        let organization = release.organization.as_ref();
+        let environments = &release.touches().environments;
+        self.outside_maintenance(organization, environments, started_at)
+            .iter()
+            .map(|outside| Deviation {
+                kind: DeviationKind::OutsideMaintenance,
+                at: started_at,
+                by: "system".to_owned(),
+                path: None,
+                phase: None,
+                reason: outside.message(),
+            })
+            .collect()
+    }
+}
+
 type Part = (DeviationKind, Option<Name>, String);
 
 fn of_change(event: &Event) -> Vec<Part> {
@@ -227,6 +266,20 @@ fn of_change(event: &Event) -> Vec<Part> {
             let to: Vec<String> = to.iter().map(ToString::to_string).collect();
             let reason = format!("its deadline passed; {} may decide too", to.join(", "));
             one(DeviationKind::ApprovalOverdue, &reason)
+        }
+        Change::FreezeOverridden { freeze, reason, .. } => one(
+            DeviationKind::FreezeOverridden,
+            &format!("`{freeze}`: {reason}"),
+        ),
+        Change::StartedInFreeze { freeze, overridden } => {
+            let how = match overridden {
+                true => "was overridden",
+                false => "only warns",
+            };
+            one(DeviationKind::StartedInFreeze, &format!("`{freeze}` {how}"))
+        }
+        Change::ActivityDeferred { freeze, reason, .. } => {
+            one(DeviationKind::Deferred, &format!("`{freeze}`: {reason}"))
         }
         Change::ReleasePaused { reason } => one(DeviationKind::Paused, reason),
         Change::ReleaseAbortRequested { reason } => one(DeviationKind::Aborted, reason),

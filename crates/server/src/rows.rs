@@ -151,7 +151,8 @@ pub(crate) async fn account(store: &SqlStore) -> Result<Vec<Entity>, StoreError>
     newest(store, &key, true, None).await
 }
 
-async fn newest(
+/// The newest state of a definition, with its revision where that is wanted.
+pub(crate) async fn newest(
     store: &SqlStore,
     key: &ResourceKey,
     with_revision: bool,

@@ -147,6 +147,9 @@ impl Worlds {
         if let Some(release) = release {
             rows.extend(crate::rows::definitions_of(&self.store, &release).await?);
             rows.extend(crate::rows::account(&self.store).await?);
+            if let Some(group) = release.group_key() {
+                rows.extend(crate::rows::newest(&self.store, &group, true, None).await?);
+            }
         }
         Ok(rows)
     }

@@ -52,6 +52,8 @@ pub(crate) enum ReleaseCommand {
     Edit(Box<EditArgs>),
     /// The events of a release as the journal holds them
     Events(EventsArgs),
+    /// The record of a release: approvals, inputs, attempts, deployments, deviations, notes
+    Report(super::ReleaseReportArgs),
 }
 
 /// One release.

@@ -21,6 +21,7 @@ mod people;
 mod policy;
 mod release;
 mod token;
+mod trace;
 
 /// Does what the command line asks, apart from the verbs of the server itself.
 pub(crate) async fn run(cli: Cli) -> Done {
@@ -53,6 +54,10 @@ pub(crate) async fn run(cli: Cli) -> Done {
         Command::Release(command) => release::run(&Session::new(&globals)?, command).await,
         Command::Activity(command) => activity::run(&Session::new(&globals)?, command).await,
         Command::Freeze(command) => freeze::run(&Session::new(&globals)?, command).await,
+        Command::Deployed(args) => trace::deployed(&Session::new(&globals)?, &args).await,
+        Command::Where(args) => trace::find(&Session::new(&globals)?, &args).await,
+        Command::Report(args) => trace::report(&Session::new(&globals)?, &args).await,
+        Command::Metrics(args) => trace::metrics(&Session::new(&globals)?, &args).await,
         Command::Inbox => people::inbox(&Session::new(&globals)?).await,
         Command::Notifications(page) => {
             people::notifications(&Session::new(&globals)?, page.limit).await

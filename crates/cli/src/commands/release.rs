@@ -68,6 +68,7 @@ pub(crate) async fn run(session: &Session, command: ReleaseCommand) -> Done {
         ReleaseCommand::Notes(args) => notes(session, &args).await,
         ReleaseCommand::Edit(args) => create::edit(session, &args).await,
         ReleaseCommand::Events(args) => watch::events(session, &args).await,
+        ReleaseCommand::Report(args) => super::trace::release_report(session, &args).await,
     }
 }
 

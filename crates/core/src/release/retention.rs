@@ -123,6 +123,7 @@ impl World {
         self.refuse_while_used(release)?;
         if release.status().is_terminal() {
             self.refuse_while_kept(asker, release)?;
+            self.refuse_while_counted(asker, release)?;
         }
         let family = self.family(release.id, &mut BTreeSet::new());
         Ok(family
@@ -163,6 +164,22 @@ impl World {
             ));
         }
         Ok(())
+    }
+
+    /// Refuses a person while the group that a completed release belongs to goes on: its reports count it.
+    ///
+    /// What the account has deleted by itself goes all the same: a group may go on for years.
+    fn refuse_while_counted(&self, asker: &Asker<'_>, release: &Release) -> Result<(), Rejection> {
+        let Some(key) = release.group_key().filter(|_| asker.holder.is_some()) else {
+            return Ok(());
+        };
+        match self.body(&key) {
+            Some(_) => Err(Rejection::InUse(format!(
+                "the reports of group `{}` count it; delete the group first",
+                key.name
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// Refuses while its execution data is kept.

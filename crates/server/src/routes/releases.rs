@@ -679,7 +679,7 @@ pub(crate) async fn get_evidence(
     let now = app.now();
     let holder = viewer.holder();
     let findings = super::reports::findings(&app, id).await?;
-    let (activities, process_digest, record) = snapshot.ask(&viewer, |world| {
+    let (activities, process_digest, record, deviations) = snapshot.ask(&viewer, |world| {
         let paths: Vec<_> = world
             .activities(id)
             .iter()
@@ -694,10 +694,9 @@ pub(crate) async fn get_evidence(
             views.collect(),
             world.plan(id).map(|plan| plan.digest.clone()),
             record.unwrap_or_default(),
+            views::report::deviations(world, id, &findings),
         )
     })?;
-    let deviations = findings.deviations.iter();
-    let deviations = deviations.map(views::report::deviation).collect();
     let journal = super::audit::of_release(&app, id).await?;
     Ok(Json(EvidenceView {
         release,

@@ -50,6 +50,16 @@ pub(crate) fn deviation(deviation: &Deviation) -> DeviationView {
     }
 }
 
+/// All departures of a release from the process and its windows.
+pub(crate) fn deviations(world: &World, id: ReleaseId, findings: &Findings) -> Vec<DeviationView> {
+    let outside = world.started_outside_maintenance(id);
+    outside
+        .iter()
+        .chain(&findings.deviations)
+        .map(deviation)
+        .collect()
+}
+
 fn approval(decided: &Decided) -> ApprovalReport {
     let decision = serde_json::to_value(decided.decision).ok();
     ApprovalReport {
@@ -149,7 +159,7 @@ pub(crate) fn release(
             .collect(),
         activities: activities(world, id),
         record: record(world, release, findings),
-        deviations: findings.deviations.iter().map(deviation).collect(),
+        deviations: deviations(world, id, findings),
         notes: release.notes.iter().map(note).collect(),
         links: release.links.iter().map(super::release::link).collect(),
         process_digest: world.plan(id).map(|plan| plan.digest.clone()),
