@@ -11,6 +11,7 @@ mod event;
 mod freeze;
 mod patch;
 mod people;
+mod preparation;
 mod problem;
 mod release;
 mod report;
@@ -36,10 +37,16 @@ pub use freeze::{
     FreezeWindowView, OverrideFreeze, RevokeOverride,
 };
 pub use people::{InboxItem, InboxKind, NotificationView};
+pub use preparation::{
+    Acknowledge, AcknowledgementView, AddLink, AddReview, CheckView, CloneInputSet,
+    DeclareReadiness, Fit, FormProblem, InputSetView, Judgement, PreviewInputs, ReadinessView,
+    ReleaseForm, ReleaseFormField, ReviewActivity, ReviewNoteView, ReviewOwnerView, ReviewView,
+    RevisionDiff, SetReadiness, SpecChange, WarningView,
+};
 pub use problem::{CODES, FieldError, PROBLEM_BASE, Problem};
 pub use release::{
     AbortRelease, ActionView, ActivateRelease, AddNote, CountersView, CreateRelease,
-    DescriptionView, EdgeView, EditRelease, EvidenceView, ExplainView, GraphView,
+    DescriptionView, EdgeView, EditRelease, EvidenceView, ExplainView, FailureView, GraphView,
     GroupMembershipView, InputValueView, LinkKind, LinkView, NoteView, ParentView, PauseView,
     PhaseView, PreExecuteRelease, PredecessorView, Reason, ReleaseSummary, ReleaseView,
     RestartRelease, TimelineItem, TimelineKind, TimelineView, WaitingReason, WaitingView,
@@ -53,8 +60,8 @@ pub use resource::{
     ResourceSummary, ResourceView, RevisionView, SpecProblem,
 };
 pub use status::{
-    ActivityStatus, AttemptStatus, AttemptTrigger, Importance, Origin, PhaseStatus, ReleaseStatus,
-    ReleaseType, RestartFrom, Role, Stage, StartMode, TaskStatus,
+    ActivityStatus, AttemptStatus, AttemptTrigger, Importance, Level, Origin, PhaseStatus,
+    Progress, ReleaseStatus, ReleaseType, RestartFrom, Role, Stage, StartMode, TaskStatus,
 };
 pub use system::{
     CallbackAnswer, CallbackReport, CallbackStatus, Health, HealthCheck, NavigationEntry, Version,

@@ -9,9 +9,11 @@ use utoipa::ToSchema;
 use crate::activity::{ActivitySummary, ActivityView};
 use crate::event::AuditRecord;
 use crate::patch::present;
+use crate::preparation::{ReadinessView, ReviewNoteView, WarningView};
 use crate::report::{DeviationView, PunctualityView, RecordView};
 use crate::status::{
-    Importance, Origin, PhaseStatus, ReleaseStatus, ReleaseType, RestartFrom, Stage, StartMode,
+    Importance, Level, Origin, PhaseStatus, Progress, ReleaseStatus, ReleaseType, RestartFrom,
+    Stage, StartMode,
 };
 
 /// A release to be created.
@@ -239,16 +241,21 @@ pub struct DescriptionView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LinkView {
-    /// What is linked.
+    /// What is linked; absent or `other` becomes what the address tells.
+    #[serde(default)]
     pub kind: LinkKind,
-    /// Its name for people.
+    /// Its name for people; an empty one is made from the address.
+    #[serde(default)]
     pub title: String,
     /// `https://…` or `http://…`.
     pub url: String,
+    /// The system that it leads into, where the address tells: `jira`, `github`, …; only shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
 }
 
 /// What a link leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum LinkKind {
     /// A ticket.
@@ -274,6 +281,7 @@ pub enum LinkKind {
     /// A test report.
     TestReport,
     /// Something else.
+    #[default]
     Other,
 }
 
@@ -310,6 +318,10 @@ pub struct ReleaseSummary {
     pub status: ReleaseStatus,
     /// The coarser stage of its life.
     pub stage: Stage,
+    /// The coarsest word for it.
+    pub progress: Progress,
+    /// Who it is for.
+    pub level: Level,
     /// How many activities stand where.
     pub counters: CountersView,
     /// Who asked for it.
@@ -440,6 +452,18 @@ pub struct ReleaseView {
     pub needs_you: u32,
     /// Whether a completed release asks for a follow-up note.
     pub note_wanted: bool,
+    /// What to think about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<WarningView>,
+    /// What has to be ready before it starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub readiness: Vec<ReadinessView>,
+    /// What people thought of it before it started, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reviews: Vec<ReviewNoteView>,
+    /// Activities that have failed, each with the phase and the way there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<FailureView>,
     /// What this viewer may do to it now.
     pub actions: Vec<ActionView>,
     /// When it will have ended, as far as that can be told; advisory.
@@ -451,6 +475,23 @@ pub struct ReleaseView {
     /// Position of the journal that the view shows at least; answers to changes carry it as a header instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<u64>,
+}
+
+/// An activity that has failed, for the way down from its release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FailureView {
+    /// Its phase.
+    pub phase: String,
+    /// Its path.
+    pub path: String,
+    /// What went wrong.
+    pub error: String,
+    /// Where the recovery is described.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runbook: Option<String>,
+    /// Its address in this API.
+    pub url: String,
 }
 
 /// How many activities stand where.

@@ -86,6 +86,29 @@ pub enum Stage {
     Completed,
 }
 
+/// The coarsest word for where a release stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+pub enum Progress {
+    /// A draft, or scheduled: nothing has been executed.
+    NotStarted,
+    /// Started and not ended, on hold included.
+    Running,
+    /// Ended with something delivered.
+    Completed,
+    /// Ended as failed or aborted.
+    Failed,
+}
+
+/// Who a release is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Level {
+    /// The account with all its organizations.
+    Account,
+    /// One organization.
+    Organization,
+}
+
 /// Where a phase stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub enum PhaseStatus {

@@ -10,11 +10,13 @@ use clap_complete::Shell;
 
 mod activity;
 mod freeze;
+mod input_set;
 mod release;
 mod trace;
 
 pub(crate) use activity::*;
 pub(crate) use freeze::*;
+pub(crate) use input_set::*;
 pub(crate) use release::*;
 pub(crate) use trace::*;
 
@@ -139,6 +141,9 @@ pub(crate) enum Command {
     /// Releases
     #[command(subcommand, visible_alias = "rel")]
     Release(ReleaseCommand),
+    /// Input sets: values for the inputs of a process
+    #[command(subcommand)]
+    InputSet(InputSetCommand),
     /// Activities of a release
     #[command(subcommand, visible_alias = "act")]
     Activity(ActivityCommand),

@@ -89,9 +89,9 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
         .map_err(|error| Failure::error(format!("`{}`: {error}", path.display())))
 }
 
-/// Reads labels `k=v`; a plain tag is a key without a value.
+/// Reads labels `k=v` and tags `k:v`; a plain tag is a key without a value.
 pub(crate) fn parse_labels(labels: &[String]) -> BTreeMap<String, String> {
-    let pair = |label: &String| match label.split_once('=') {
+    let pair = |label: &String| match label.split_once(['=', ':']) {
         Some((key, value)) => (key.to_owned(), value.to_owned()),
         None => (label.clone(), String::new()),
     };

@@ -80,6 +80,19 @@ impl ReleaseStatus {
         }
     }
 
+    /// The coarsest word for it (checklist R-007).
+    pub fn progress(self) -> Progress {
+        match self {
+            ReleaseStatus::Draft | ReleaseStatus::Scheduled => Progress::NotStarted,
+            ReleaseStatus::Queued
+            | ReleaseStatus::Running
+            | ReleaseStatus::OnHold
+            | ReleaseStatus::Aborting => Progress::Running,
+            ReleaseStatus::Success | ReleaseStatus::PartialSuccess => Progress::Completed,
+            ReleaseStatus::Failed | ReleaseStatus::Aborted => Progress::Failed,
+        }
+    }
+
     /// The status as written everywhere.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -95,6 +108,19 @@ impl ReleaseStatus {
             ReleaseStatus::Aborted => "Aborted",
         }
     }
+}
+
+/// The coarsest word for where a release stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Progress {
+    /// A draft, or scheduled: nothing has been executed.
+    NotStarted,
+    /// Started and not ended, on hold included.
+    Running,
+    /// Ended with something delivered.
+    Completed,
+    /// Ended as failed or aborted.
+    Failed,
 }
 
 /// The lifecycle stage, coarser than the status.

@@ -1,5 +1,6 @@
 //! What a row holds besides its body: the columns that pages filter and sort by.
 
+use serde_json::Value;
 use trainmaster_core::entity::EntityRef;
 use trainmaster_core::event::Work;
 use trainmaster_core::release::{Activity, Life, Release};
@@ -128,7 +129,43 @@ fn search(release: &Release) -> String {
         text.push(' ');
         text.push_str(part);
     }
+    for (key, value) in &release.context {
+        text.push(' ');
+        text.push_str(key);
+        context_words(value, &mut text);
+    }
+    for link in &release.links {
+        // The last part of an address is what people call the thing there.
+        let last = link.url.trim_end_matches('/').rsplit('/').next();
+        for part in [link.title.as_str(), last.unwrap_or_default()] {
+            text.push(' ');
+            text.push_str(part);
+        }
+    }
     text.to_lowercase()
+}
+
+/// The texts, numbers and field names of a structured value.
+fn context_words(value: &Value, text: &mut String) {
+    match value {
+        Value::String(word) => {
+            text.push(' ');
+            text.push_str(word);
+        }
+        Value::Number(number) => {
+            text.push(' ');
+            text.push_str(&number.to_string());
+        }
+        Value::Array(elements) => elements
+            .iter()
+            .for_each(|element| context_words(element, text)),
+        Value::Object(fields) => fields.iter().for_each(|(name, field)| {
+            text.push(' ');
+            text.push_str(name);
+            context_words(field, text);
+        }),
+        Value::Null | Value::Bool(_) => (),
+    }
 }
 
 /// Words with a blank on both sides of each, so that ` word ` finds exactly one; empty if there is none.

@@ -8,8 +8,10 @@ mod callbacks;
 mod deployments;
 mod events;
 mod freezes;
+mod input_sets;
 mod logs;
 mod people;
+mod preparation;
 mod releases;
 mod reports;
 mod resources;
@@ -113,6 +115,13 @@ fn guarded() -> OpenApiRouter<App> {
         .routes(routes!(apply::validate))
         .routes(routes!(apply::diff))
         .routes(routes!(apply::get_schema))
+        .routes(routes!(input_sets::list_input_sets))
+        .routes(routes!(input_sets::get_completeness))
+        .routes(routes!(input_sets::clone_input_set))
+        .routes(routes!(input_sets::archive_input_set))
+        .routes(routes!(input_sets::unarchive_input_set))
+        .routes(routes!(input_sets::diff_revisions))
+        .routes(routes!(input_sets::preview_inputs))
         .routes(routes!(resources::list_resources))
         .routes(routes!(
             resources::get_resource,
@@ -143,6 +152,13 @@ fn guarded() -> OpenApiRouter<App> {
         .routes(routes!(freezes::list_active_freezes))
         .routes(routes!(freezes::list_freeze_windows))
         .routes(routes!(releases::list_notes, releases::add_note))
+        .routes(routes!(preparation::add_link, preparation::remove_link))
+        .routes(routes!(preparation::set_readiness))
+        .routes(routes!(preparation::declare_readiness))
+        .routes(routes!(preparation::withdraw_readiness))
+        .routes(routes!(preparation::acknowledge_ownership))
+        .routes(routes!(preparation::add_review))
+        .routes(routes!(preparation::get_review))
         .routes(routes!(releases::get_graph))
         .routes(routes!(releases::explain_release))
         .routes(routes!(releases::get_timeline))

@@ -65,7 +65,7 @@ pub(crate) fn organizations(
     })
 }
 
-/// Filters by label: `key=value`, several separated by commas; a plain tag is a key with an empty value.
+/// Filters by label: `key=value`, several separated by commas, `key:value` meaning the same; a plain tag is a key with an empty value.
 pub(crate) fn labels(text: Option<&str>) -> Vec<(String, String)> {
     let words = text
         .unwrap_or_default()
@@ -73,7 +73,7 @@ pub(crate) fn labels(text: Option<&str>) -> Vec<(String, String)> {
         .map(str::trim)
         .filter(|word| !word.is_empty());
     words
-        .map(|word| match word.split_once('=') {
+        .map(|word| match word.split_once(['=', ':']) {
             Some((key, value)) => (key.to_owned(), value.to_owned()),
             None => (word.to_owned(), String::new()),
         })
@@ -109,7 +109,7 @@ pub(crate) async fn definitions_of(
         store,
         &release.process,
         release.life == Life::Draft,
-        release.revision,
+        release.revision.or(release.asked_revision),
     )
     .await?;
     if let (Life::Draft, Some(name)) = (release.life, &release.input_set) {

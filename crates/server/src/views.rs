@@ -5,6 +5,7 @@ pub(crate) mod deployment;
 pub(crate) mod event;
 pub(crate) mod freeze;
 pub(crate) mod plan;
+pub(crate) mod preparation;
 pub(crate) mod release;
 pub(crate) mod report;
 pub(crate) mod resource;

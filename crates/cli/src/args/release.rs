@@ -11,6 +11,8 @@ use super::{Consent, FilterArgs, WaitArgs};
 pub(crate) enum ReleaseCommand {
     /// Create a release from a process
     Create(Box<CreateArgs>),
+    /// What a release of a process would be asked, and with which values it would run
+    Preview(PreviewArgs),
     /// List releases, newest first
     #[command(visible_alias = "ls")]
     List(ReleaseListArgs),
@@ -50,6 +52,15 @@ pub(crate) enum ReleaseCommand {
     Notes(NotesArgs),
     /// Change what may still change
     Edit(Box<EditArgs>),
+    /// Look at a release before it starts, or say what you think of it; exit code 3 if something keeps it from starting
+    Review(ReviewArgs),
+    /// Say whether something that has to be ready before the start is so
+    Ready(ReadyArgs),
+    /// Say that you know of your part in a release
+    #[command(visible_alias = "ack")]
+    Acknowledge(AcknowledgeArgs),
+    /// Link a release to a ticket, a commit, a document, an incident, …
+    Link(LinkArgs),
     /// The events of a release as the journal holds them
     Events(EventsArgs),
     /// The record of a release: approvals, inputs, attempts, deployments, deviations, notes
@@ -102,9 +113,30 @@ pub(crate) struct CreateArgs {
     /// What it delivers and why
     #[arg(long, value_name = "TEXT")]
     pub(crate) purpose: Option<String>,
-    /// Label k=v, or a plain tag; repeatable
+    /// Label k=v or k:v, or a plain tag; repeatable
     #[arg(long = "label", value_name = "K=V")]
     pub(crate) labels: Vec<String>,
+    /// Structured context k=v, k:=JSON or k=@FILE: tickets, customers, what should be found again; repeatable
+    #[arg(long = "context-value", value_name = "K=V")]
+    pub(crate) context: Vec<String>,
+    /// Which services, environments and features it is about
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) scope: Option<String>,
+    /// What may go wrong
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) risks: Option<String>,
+    /// How to go back
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) rollback_plan: Option<String>,
+    /// Owner of a phase or activity instead of the process's: build=team:x, deploy/rollout=user:y; repeatable
+    #[arg(long = "owner", value_name = "PLACE=OWNER")]
+    pub(crate) owners: Vec<String>,
+    /// Who wants to know: user:NAME, team:NAME or role:NAME; repeatable
+    #[arg(long = "stakeholder", value_name = "OWNER")]
+    pub(crate) stakeholders: Vec<String>,
+    /// Address of a ticket, commit, document, …; what it is follows from the address; repeatable
+    #[arg(long = "link", value_name = "URL")]
+    pub(crate) links: Vec<String>,
     /// Kind of release: standard, hotfix, feature or system
     #[arg(
         long = "type",
@@ -127,6 +159,113 @@ pub(crate) struct CreateArgs {
     pub(crate) start: bool,
     #[command(flatten)]
     pub(crate) waiting: WaitArgs,
+}
+
+/// `release preview`.
+#[derive(Debug, Args)]
+pub(crate) struct PreviewArgs {
+    /// Process to run
+    #[arg(long, value_name = "PROCESS")]
+    pub(crate) process: String,
+    /// Organization the release would belong to [default: the account level]
+    #[arg(long, value_name = "ORGANIZATION")]
+    pub(crate) org: Option<String>,
+    /// Revision of the process to pin [default: the newest]
+    #[arg(long, value_name = "N")]
+    pub(crate) revision: Option<u32>,
+    #[command(flatten)]
+    pub(crate) values: InputArgs,
+    /// Input set that fills what is not given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) input_set: Option<String>,
+}
+
+/// `release review`.
+#[derive(Debug, Args)]
+pub(crate) struct ReviewArgs {
+    #[command(flatten)]
+    pub(crate) release: ReleaseArg,
+    /// Say that it may go on like this
+    #[arg(long, conflicts_with = "object")]
+    pub(crate) approve: bool,
+    /// Say that it should not go on like this; needs --comment
+    #[arg(long, requires = "comment")]
+    pub(crate) object: bool,
+    /// What there is to say about it
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(crate) comment: String,
+}
+
+/// `release ready`.
+#[derive(Debug, Args)]
+pub(crate) struct ReadyArgs {
+    #[command(flatten)]
+    pub(crate) release: ReleaseArg,
+    /// Which item, as `release review` lists them
+    #[arg(value_name = "ITEM")]
+    pub(crate) item: String,
+    /// It is not ready (any more)
+    #[arg(long)]
+    pub(crate) not: bool,
+    /// What there is to say about it
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(crate) note: String,
+    /// Ask for this item as well before this release starts; the text is its name
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["not", "remove"])]
+    pub(crate) add: Option<String>,
+    /// The added item does not keep the release from starting
+    #[arg(long, requires = "add")]
+    pub(crate) optional: bool,
+    /// Who says whether the added item is ready; repeatable
+    #[arg(long = "owner", value_name = "OWNER", requires = "add")]
+    pub(crate) owners: Vec<String>,
+    /// Ask no longer for an item that was added
+    #[arg(long, conflicts_with = "not")]
+    pub(crate) remove: bool,
+}
+
+/// `release acknowledge`.
+#[derive(Debug, Args)]
+pub(crate) struct AcknowledgeArgs {
+    #[command(flatten)]
+    pub(crate) release: ReleaseArg,
+    /// What there is to say about it
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(crate) note: String,
+}
+
+/// `release link`.
+#[derive(Debug, Args)]
+pub(crate) struct LinkArgs {
+    #[command(flatten)]
+    pub(crate) release: ReleaseArg,
+    /// Address of what is linked
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+    /// Its name for people [default: made from the address]
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) title: Option<String>,
+    /// What is linked: ticket, commit, pullRequest, branch, document, … [default: what the address tells]
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<String>,
+    /// Take the link away
+    #[arg(long)]
+    pub(crate) remove: bool,
 }
 
 /// Values for inputs.
@@ -329,6 +468,18 @@ pub(crate) struct EditArgs {
     /// New purpose
     #[arg(long, value_name = "TEXT")]
     pub(crate) purpose: Option<String>,
+    /// New scope
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) scope: Option<String>,
+    /// New risks
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) risks: Option<String>,
+    /// New plan for going back
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) rollback_plan: Option<String>,
+    /// Structured context to set (k=v, k:=JSON) or to remove (k:=null); repeatable
+    #[arg(long = "context-value", value_name = "K=V")]
+    pub(crate) context: Vec<String>,
     /// Label to set (k=v) or to remove (k-); repeatable
     #[arg(long = "label", value_name = "K=V|K-")]
     pub(crate) labels: Vec<String>,

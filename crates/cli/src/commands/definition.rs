@@ -327,7 +327,11 @@ async fn list(
     kind: ResourceKind,
     filter: &FilterArgs,
 ) -> Result<Vec<Value>, Failure> {
-    let query = release::selection(filter)?;
+    let mut query = release::selection(filter)?;
+    if kind == ResourceKind::InputSet {
+        // What is out of the way is a definition like all others here.
+        query.push(("archived", "true".to_owned()));
+    }
     client::list(
         &session.client,
         &["api", "v1", kind.plural()],

@@ -15,6 +15,7 @@ mod audit;
 mod context;
 mod definition;
 mod freeze;
+mod input_set;
 mod login;
 mod maintenance;
 mod people;
@@ -52,6 +53,7 @@ pub(crate) async fn run(cli: Cli) -> Done {
         Command::Export(args) => definition::export(&Session::new(&globals)?, &args).await,
         Command::Revisions(args) => definition::revisions(&Session::new(&globals)?, &args).await,
         Command::Release(command) => release::run(&Session::new(&globals)?, command).await,
+        Command::InputSet(command) => input_set::run(&Session::new(&globals)?, command).await,
         Command::Activity(command) => activity::run(&Session::new(&globals)?, command).await,
         Command::Freeze(command) => freeze::run(&Session::new(&globals)?, command).await,
         Command::Deployed(args) => trace::deployed(&Session::new(&globals)?, &args).await,

@@ -17,9 +17,10 @@ use crate::failure::{Done, Failure};
 use crate::values::{self, Types};
 use crate::{output, when};
 
-mod create;
+pub(crate) mod create;
 mod find;
 mod follow;
+mod prepare;
 mod show;
 mod watch;
 
@@ -67,6 +68,11 @@ pub(crate) async fn run(session: &Session, command: ReleaseCommand) -> Done {
         ReleaseCommand::Explain(args) => show::explain(session, &args.release).await,
         ReleaseCommand::Notes(args) => notes(session, &args).await,
         ReleaseCommand::Edit(args) => create::edit(session, &args).await,
+        ReleaseCommand::Preview(args) => prepare::preview(session, &args).await,
+        ReleaseCommand::Review(args) => prepare::review(session, &args).await,
+        ReleaseCommand::Ready(args) => prepare::ready(session, &args).await,
+        ReleaseCommand::Acknowledge(args) => prepare::acknowledge(session, &args).await,
+        ReleaseCommand::Link(args) => prepare::link(session, &args).await,
         ReleaseCommand::Events(args) => watch::events(session, &args).await,
         ReleaseCommand::Report(args) => super::trace::release_report(session, &args).await,
     }
@@ -409,6 +415,13 @@ fn print(session: &Session, answer: &Value) -> Done {
                 output::note(format_args!(
                     "waits: {}",
                     waiting_text(waiting, session.now)
+                ));
+            }
+            for warning in &release.warnings {
+                output::note(format_args!(
+                    "warning: {} [{}]",
+                    output::plain(&warning.message),
+                    warning.code
                 ));
             }
             Ok(())

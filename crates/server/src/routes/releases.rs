@@ -18,6 +18,7 @@ use trainmaster_core::{Change, Command, Event, World};
 use trainmaster_engine::{Answer, Idempotency};
 use trainmaster_store::read::{Archived, ReleaseFilter, ReleaseOrder};
 
+use super::preparation::surroundings;
 use crate::auth::Viewer;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{
@@ -156,7 +157,9 @@ pub(crate) async fn create_release(
             .iter()
             .find(|event| matches!(event.change, Change::ReleaseCreated(_)));
         let id = created.and_then(|event| event.release);
-        let view = id.and_then(|id| views::release::release(world, id, &holder, now, None));
+        let view = id.and_then(|id| {
+            views::release::release(world, id, &holder, &world.surroundings(id), now, None)
+        });
         serde_json::to_string(&view).unwrap_or_default()
     };
     let answer = app.submit(&viewer, command, payload.repeat, answer).await?;
@@ -248,9 +251,10 @@ pub(crate) async fn get_release(
 
 async fn view(app: &App, viewer: &Viewer, id: ReleaseId) -> ApiResult<ReleaseView> {
     let snapshot = app.release(viewer, id).await?;
+    let around = surroundings(app, viewer, id).await?;
     let (now, as_of) = (app.now(), Some(snapshot.as_of));
     let view = snapshot.ask(viewer, |world| {
-        views::release::release(world, id, viewer.holder(), now, as_of)
+        views::release::release(world, id, viewer.holder(), &around, now, as_of)
     })?;
     view.ok_or_else(|| ApiError::unknown_release(&id.to_string()))
 }
@@ -550,8 +554,15 @@ async fn carry_out(
     app.seen(viewer, id).await?;
     let (holder, now) = (viewer.holder().clone(), app.now());
     let answer = move |world: &World, _: &[Event]| {
-        serde_json::to_string(&views::release::release(world, id, &holder, now, None))
-            .unwrap_or_default()
+        serde_json::to_string(&views::release::release(
+            world,
+            id,
+            &holder,
+            &world.surroundings(id),
+            now,
+            None,
+        ))
+        .unwrap_or_default()
     };
     Ok(answered(
         StatusCode::OK,
@@ -738,8 +749,9 @@ fn written(view: &ReleaseView) -> Value {
         "description": view.description, "version": summary.version, "type": summary.release_type,
         "inputs": inputs, "inputSet": view.input_set, "startAt": summary.start_at,
         "expectedEndAt": summary.expected_end_at, "startMode": view.start_mode, "zone": view.zone,
-        "manager": summary.manager, "owners": view.owners, "stakeholders": view.stakeholders,
-        "links": view.links, "after": view.after.iter().map(|before| &before.release).collect::<Vec<_>>(),
+        "manager": summary.manager, "owners": answering(view), "stakeholders": view.stakeholders,
+        "context": view.context,
+        "links": view.links.iter().map(|link| json!({"kind": link.kind, "title": link.title, "url": link.url})).collect::<Vec<_>>(), "after": view.after.iter().map(|before| &before.release).collect::<Vec<_>>(),
     });
     prune(&mut spec);
     let mut metadata = json!({
@@ -747,6 +759,17 @@ fn written(view: &ReleaseView) -> Value {
     });
     prune(&mut metadata);
     json!({"apiVersion": trainmaster_core::definition::API_VERSION, "kind": "Release", "metadata": metadata, "spec": spec})
+}
+
+/// Who answers for which part: the owners of the phases as they are, and of activities where they are others (checklist R-123).
+fn answering(view: &ReleaseView) -> std::collections::BTreeMap<String, Vec<String>> {
+    let phases = view.phases.iter();
+    let owned = phases.filter(|phase| !phase.owners.is_empty());
+    let mut owners: std::collections::BTreeMap<_, _> = owned
+        .map(|phase| (phase.id.clone(), phase.owners.clone()))
+        .collect();
+    owners.extend(view.owners.clone());
+    owners
 }
 
 fn prune(value: &mut Value) {

@@ -44,7 +44,7 @@ pub(crate) struct ListResources {
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 pub(crate) struct Within {
     /// Its organization; absent is the account level.
-    organization: Option<String>,
+    pub(super) organization: Option<String>,
 }
 
 /// Which revisions.
@@ -93,7 +93,7 @@ pub(crate) async fn list_resources(
     })))
 }
 
-fn key(plural: &str, name: &str, organization: Option<&str>) -> ApiResult<ResourceKey> {
+pub(super) fn key(plural: &str, name: &str, organization: Option<&str>) -> ApiResult<ResourceKey> {
     let kind = kind(plural)?;
     let organization = query_name("organization", organization)?;
     let shown = || ApiError::unknown_resource(&format!("{kind}/{name}"));
@@ -129,7 +129,7 @@ fn tag(revision: u32) -> String {
     format!("\"{revision}\"")
 }
 
-async fn stored(app: &App, key: &ResourceKey, revision: u32) -> ApiResult<Revision> {
+pub(super) async fn stored(app: &App, key: &ResourceKey, revision: u32) -> ApiResult<Revision> {
     let found = app.store().revision(key, revision).await?;
     found.ok_or_else(|| ApiError::unknown_resource(&format!("{key}@{revision}")))
 }

@@ -28,7 +28,8 @@ pub(crate) fn plan_of(world: &World, release: &Release) -> Option<Arc<Plan>> {
     compiled(world.revision(&release.process, number)?)
 }
 
-fn compiled(revision: &Revision) -> Option<Arc<Plan>> {
+/// The plan of one revision of a process.
+pub(crate) fn compiled(revision: &Revision) -> Option<Arc<Plan>> {
     if let Some(plan) = kept().get(&revision.digest) {
         return Some(plan.clone());
     }

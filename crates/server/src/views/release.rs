@@ -4,23 +4,25 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use trainmaster_api::{
-    CountersView, DescriptionView, EdgeView, ExplainView, GraphView, GroupMembershipView,
-    InputValueView, LinkView, ParentView, PauseView, PhaseView, PredecessorView, ReleaseSummary,
-    ReleaseView, TimelineItem, TimelineKind, TimelineView,
+    CountersView, DescriptionView, EdgeView, ExplainView, FailureView, GraphView,
+    GroupMembershipView, InputValueView, LinkView, ParentView, PauseView, PhaseView,
+    PredecessorView, ReleaseSummary, ReleaseView, TimelineItem, TimelineKind, TimelineView,
 };
 use trainmaster_core::World;
 use trainmaster_core::access::Holder;
 use trainmaster_core::ids::ReleaseId;
+use trainmaster_core::links;
 use trainmaster_core::plan::{Plan, PlannedPhase};
 use trainmaster_core::release::{
     Counters, InputValue, Link, Origin, Phase, Release, ReleaseDescription, SkipReason,
+    Surroundings,
 };
-use trainmaster_core::status::ReleaseStatus;
+use trainmaster_core::status::{ActivityStatus, ReleaseStatus};
 
 use super::activity::summaries;
 use super::plan::plan_of;
 use super::waiting::waiting;
-use super::{actions, instant, instant_of, note, owners, owners_by, words};
+use super::{actions, event, instant, instant_of, note, owners, owners_by, preparation, words};
 
 /// A release in a list.
 pub(crate) fn summary(release: &Release, now: Timestamp) -> ReleaseSummary {
@@ -43,6 +45,11 @@ pub(crate) fn summary(release: &Release, now: Timestamp) -> ReleaseSummary {
         labels: release.labels.clone(),
         status: words::release_status(status),
         stage: words::stage(status.stage()),
+        progress: words::progress(status.progress()),
+        level: match release.organization {
+            None => trainmaster_api::Level::Account,
+            Some(_) => trainmaster_api::Level::Organization,
+        },
         counters: counters(release.counters),
         created_by: release.created_by.clone(),
         created_at: instant(release.created_at),
@@ -73,15 +80,11 @@ pub(crate) fn release(
     world: &World,
     id: ReleaseId,
     holder: &Holder,
+    around: &Surroundings,
     now: Timestamp,
     as_of: Option<u64>,
 ) -> Option<ReleaseView> {
     let release = world.release(id)?;
-    let wants_note = release.status() == ReleaseStatus::PartialSuccess;
-    let noted = release
-        .notes
-        .iter()
-        .any(|note| Some(note.at) >= release.ended_at);
     Some(ReleaseView {
         summary: summary(release, now),
         edit: release.version,
@@ -126,7 +129,23 @@ pub(crate) fn release(
         phases: phases(world, release),
         waiting: world.waiting(id, now).iter().map(waiting).collect(),
         needs_you: world.needs_of(holder, id),
-        note_wanted: wants_note && !noted,
+        note_wanted: release.wants_note(),
+        warnings: world
+            .warnings(id, around, now)
+            .iter()
+            .map(preparation::warning)
+            .collect(),
+        readiness: world
+            .readiness(id)
+            .iter()
+            .map(preparation::readiness)
+            .collect(),
+        reviews: release
+            .reviews
+            .iter()
+            .map(preparation::review_note)
+            .collect(),
+        failures: failures(world, id),
         actions: actions(world.release_actions(holder, id, now)),
         forecast_end_at: instant_of(world.forecast_end(id, now)),
         punctuality: super::report::punctuality(release.punctuality(now)),
@@ -164,7 +183,7 @@ pub(crate) fn graph(world: &World, id: ReleaseId, as_of: u64) -> Option<GraphVie
     })
 }
 
-fn edges(plan: &Plan) -> Vec<EdgeView> {
+pub(crate) fn edges(plan: &Plan) -> Vec<EdgeView> {
     let phases = plan.phases.iter().flat_map(|phase| {
         let from = phase
             .depends_on
@@ -255,7 +274,7 @@ pub(crate) fn timeline(
 }
 
 /// The phases of a release: as they stand, and before the start as they are planned.
-fn phases(world: &World, release: &Release) -> Vec<PhaseView> {
+pub(crate) fn phases(world: &World, release: &Release) -> Vec<PhaseView> {
     let Some(plan) = plan_of(world, release) else {
         return Vec::new();
     };
@@ -312,6 +331,30 @@ fn phase(
             .map(|phase| phase.variables.clone())
             .unwrap_or_default(),
     }
+}
+
+/// The way down from a release to what has failed in it: phase and activity in one step (checklist R-072).
+fn failures(world: &World, id: ReleaseId) -> Vec<FailureView> {
+    let failed = world
+        .activities(id)
+        .iter()
+        .filter(|activity| activity.status() == ActivityStatus::Failed && activity.group.is_none());
+    failed
+        .map(|activity| {
+            let planned = world
+                .plan(id)
+                .and_then(|plan| plan.activity(&activity.path));
+            let path = activity.path.to_string();
+            let error = activity.attempt().and_then(|attempt| attempt.error());
+            FailureView {
+                phase: path.split('/').next().unwrap_or_default().to_owned(),
+                error: error.unwrap_or_default().to_owned(),
+                runbook: planned.and_then(|(_, planned)| planned.runbook.clone()),
+                url: event::activity_url(&id.to_string(), &path),
+                path,
+            }
+        })
+        .collect()
 }
 
 /// Why something was never run, as a sentence.
@@ -377,7 +420,9 @@ pub(crate) fn description_asked(text: DescriptionView) -> ReleaseDescription {
 }
 
 pub(crate) fn link(link: &Link) -> LinkView {
+    let known = links::recognise(&link.url);
     LinkView {
+        system: known.map(|known| known.system.to_owned()),
         kind: words::link_kind(link.kind),
         title: link.title.clone(),
         url: link.url.clone(),

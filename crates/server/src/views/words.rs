@@ -4,9 +4,9 @@ use trainmaster_api as api;
 use trainmaster_core::access::Role;
 use trainmaster_core::command::RestartFrom;
 use trainmaster_core::event::AttemptTrigger;
-use trainmaster_core::release::{LinkKind, Origin, ReleaseType, StartMode};
+use trainmaster_core::release::{Judgement, LinkKind, Origin, ReleaseType, StartMode};
 use trainmaster_core::status::{
-    ActivityStatus, AttemptStatus, Importance, PhaseStatus, ReleaseStatus, Stage,
+    ActivityStatus, AttemptStatus, Importance, PhaseStatus, Progress, ReleaseStatus, Stage,
 };
 use trainmaster_core::uses::tasks::TaskStatus;
 
@@ -31,6 +31,14 @@ same_words! {
 same_words! {
     /// The coarser stage.
     stage: Stage => api::Stage { Draft, Scheduled, Running, OnHold, Completed }
+}
+same_words! {
+    /// The coarsest word for where a release stands.
+    progress: Progress => api::Progress { NotStarted, Running, Completed, Failed }
+}
+same_words! {
+    /// How a part of a review came out.
+    judgement: Judgement => api::Judgement { Fine, Attention, Blocking }
 }
 same_words! {
     /// Where a phase stands.

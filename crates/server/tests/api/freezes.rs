@@ -179,7 +179,9 @@ async fn a_freeze_of_the_account_holds_an_organization_back() {
         .expect(StatusCode::OK);
     assert_eq!(explained["waiting"][0]["at"], "2026-11-22T00:00:00Z");
     test.clock.set(at("2026-11-22T00:00:00Z"));
-    maria.until(&address, |view| view["status"] == "Success").await;
+    maria
+        .until(&address, |view| view["status"] == "Success")
+        .await;
 }
 
 #[tokio::test]
@@ -240,7 +242,9 @@ async fn an_override_lets_a_release_through_and_is_seen() {
             &json!(true)
         )
     );
-    let ended = root.until(&address, |view| view["status"] == "Success").await;
+    let ended = root
+        .until(&address, |view| view["status"] == "Success")
+        .await;
     assert_eq!(ended["freezeOverrides"][0]["reason"], "a hole");
     let events = root
         .get(&format!("{address}/events"))

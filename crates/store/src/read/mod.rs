@@ -7,6 +7,7 @@ mod checkpoints;
 mod deployments;
 mod figures;
 mod inbox;
+mod input_sets;
 mod journal;
 mod notifications;
 mod people;
@@ -26,6 +27,7 @@ pub use deployments::{
 };
 pub use figures::{FiguresFilter, TooMany};
 pub use inbox::InboxItem;
+pub use input_sets::InputSetFilter;
 pub(crate) use journal::verify;
 pub use journal::{JournalFilter, JournalOrder, Verified, VerifyError};
 pub use notifications::Notification;

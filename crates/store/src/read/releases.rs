@@ -293,6 +293,49 @@ impl SqlStore {
             .collect()
     }
 
+    /// Releases by id, in the order of their numbers; what is not there is left out.
+    pub async fn releases_by_id(&self, ids: &[ReleaseId]) -> Result<Vec<Release>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let select = Query::select()
+            .column("body")
+            .from("release")
+            .and_where(Expr::col("id").is_in(ids.iter().map(|id| big(id.0))))
+            .order_by("id", Order::Asc)
+            .to_owned();
+        let rows = self.rows(&select).await?;
+        rows.iter()
+            .map(|row| parsed(row, || "a release".to_owned()))
+            .collect()
+    }
+
+    /// A release that has not ended, is nobody's child and lives on the other level: at account level where an
+    /// organization is named, in an organization where none is.
+    pub async fn live_release_of_other_level(
+        &self,
+        organization: Option<&Name>,
+    ) -> Result<Option<ReleaseId>, StoreError> {
+        let mut select = Query::select()
+            .column("id")
+            .from("release")
+            .and_where(Expr::cust("ended = 0"))
+            .and_where(Expr::col("parent").is_null())
+            .order_by("id", Order::Asc)
+            .limit(1)
+            .to_owned();
+        match organization {
+            Some(_) => select.and_where(Expr::col("organization").eq("")),
+            None => select.and_where(Expr::col("organization").ne("")),
+        };
+        let rows = self.rows(&select).await?;
+        let id = rows
+            .first()
+            .map(|row| column::<i64>(row, "id"))
+            .transpose()?;
+        Ok(id.map(|id| ReleaseId(id.unsigned_abs())))
+    }
+
     /// How many releases have which status, archived ones and children included.
     pub async fn count_releases(
         &self,

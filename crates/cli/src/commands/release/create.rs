@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 use trainmaster_api::{
-    CreateRelease, DescriptionView, EditRelease, ReleaseType, ReleaseView, StartMode,
+    CreateRelease, DescriptionView, EditRelease, LinkKind, LinkView, ReleaseType, ReleaseView,
+    StartMode,
 };
 
 use super::{Goal, read, read_inputs, report, resolve};
@@ -28,19 +29,19 @@ pub(crate) async fn create(session: &Session, args: &CreateArgs) -> Done {
     } else {
         process_types(session, &args.process, args.org.as_deref()).await?
     };
-    let purpose = args.purpose.clone();
     let request = CreateRelease {
         process: args.process.clone(),
         revision: args.revision,
         organization: args.org.clone(),
         name: args.name.clone(),
-        description: purpose.map(|purpose| DescriptionView {
-            purpose,
-            ..Default::default()
-        }),
+        description: described(args),
         version: args.version.clone(),
         release_type: args.release_type.map(release_type).unwrap_or_default(),
         labels: parse_labels(&args.labels),
+        context: values::parse_pairs(&args.context, &Types::new())?,
+        owners: owners(&args.owners)?,
+        stakeholders: args.stakeholders.clone(),
+        links: args.links.iter().map(|url| link(url)).collect(),
         inputs: read_inputs(&args.values, &types)?,
         input_set: args.input_set.clone(),
         start_at: instant(&args.at)?,
@@ -62,6 +63,43 @@ pub(crate) async fn create(session: &Session, args: &CreateArgs) -> Done {
         .post(&["api", "v1", "releases"], &request)
         .await?;
     report(session, answer, &args.waiting, Goal::Success).await
+}
+
+/// The structured description, as far as it is given.
+fn described(args: &CreateArgs) -> Option<DescriptionView> {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let description = DescriptionView {
+        purpose: text(&args.purpose),
+        scope: text(&args.scope),
+        risks: text(&args.risks),
+        rollback_plan: text(&args.rollback_plan),
+        ..Default::default()
+    };
+    (description != DescriptionView::default()).then_some(description)
+}
+
+/// Owners written `phase=team:x` or `phase/activity=user:y`.
+fn owners(pairs: &[String]) -> Result<std::collections::BTreeMap<String, Vec<String>>, Failure> {
+    let mut owners = std::collections::BTreeMap::<String, Vec<String>>::new();
+    for pair in pairs {
+        let (place, owner) = pair.split_once('=').ok_or_else(|| {
+            Failure::usage(format!("`{pair}` does not have the form `place=owner`"))
+                .hint("write for example `build=team:platform` or `deploy/rollout=user:maria`")
+        })?;
+        let list = owners.entry(place.to_owned()).or_default();
+        list.push(owner.to_owned());
+    }
+    Ok(owners)
+}
+
+/// A link of which only the address is said.
+fn link(url: &str) -> LinkView {
+    LinkView {
+        kind: LinkKind::default(),
+        title: String::new(),
+        url: url.to_owned(),
+        system: None,
+    }
 }
 
 /// The types of a process's inputs; of the account level where the organization has no such process.
@@ -105,10 +143,8 @@ pub(crate) async fn edit(session: &Session, args: &EditArgs) -> Done {
     };
     let request = EditRelease {
         name: args.name.clone(),
-        description: args.purpose.clone().map(|purpose| DescriptionView {
-            purpose,
-            ..release.description.clone()
-        }),
+        description: changed_description(&release, args),
+        context: changed_context(&release, &args.context)?,
         version: args.version.clone().map(nothing_if_empty),
         release_type: args.release_type.map(release_type),
         labels: changed_labels(&release, &args.labels),
@@ -133,6 +169,36 @@ pub(crate) async fn edit(session: &Session, args: &EditArgs) -> Done {
         .json(&request)?;
     let answer = session.client.send(sent).await?.read()?;
     report(session, answer, &WaitArgs::default(), Goal::Success).await
+}
+
+/// The description with the given parts changed; none if nothing is to change.
+fn changed_description(release: &ReleaseView, args: &EditArgs) -> Option<DescriptionView> {
+    let old = release.description.clone();
+    let new = DescriptionView {
+        purpose: args.purpose.clone().unwrap_or(old.purpose.clone()),
+        scope: args.scope.clone().unwrap_or(old.scope.clone()),
+        risks: args.risks.clone().unwrap_or(old.risks.clone()),
+        rollback_plan: args
+            .rollback_plan
+            .clone()
+            .unwrap_or(old.rollback_plan.clone()),
+        ..old.clone()
+    };
+    (new != old).then_some(new)
+}
+
+/// The structured context with some of it changed; none if nothing is to change.
+fn changed_context(
+    release: &ReleaseView,
+    changes: &[String],
+) -> Result<Option<std::collections::BTreeMap<String, Value>>, Failure> {
+    if changes.is_empty() {
+        return Ok(None);
+    }
+    let mut context = release.context.clone();
+    context.extend(values::parse_pairs(changes, &Types::new())?);
+    context.retain(|_, value| !value.is_null());
+    Ok(Some(context))
 }
 
 fn nothing_if_empty(text: String) -> Option<String> {

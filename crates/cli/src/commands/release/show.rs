@@ -128,7 +128,11 @@ fn header(session: &Session, release: &ReleaseView) {
         ("Children", release.children.join(", ")),
         ("Inputs", inputs(release)),
         ("Outputs", pairs(&release.outputs)),
+        ("Context", pairs(&release.context)),
         ("Links", links(release)),
+        ("Readiness", readiness(release)),
+        ("Failed", failures(release)),
+        ("Warnings", warnings(release)),
         ("Waits for", waits(release, session.now)),
     ]);
 }
@@ -198,11 +202,46 @@ fn links(release: &ReleaseView) -> String {
         .iter()
         .map(|link| {
             format!(
-                "{}  {}",
+                "{}  {}  {}",
+                word(&link.kind),
                 output::plain(&link.title),
                 output::plain(&link.url)
             )
         })
+        .collect();
+    texts.join("\n")
+}
+
+fn readiness(release: &ReleaseView) -> String {
+    let shown = |item: &trainmaster_api::ReadinessView| {
+        let state = if item.ready { "ready" } else { "not ready" };
+        let need = if item.required { ", required" } else { "" };
+        format!(
+            "{}: {}  ({state}{need})",
+            item.id,
+            output::plain(&item.name)
+        )
+    };
+    let texts: Vec<String> = release.readiness.iter().map(shown).collect();
+    texts.join("\n")
+}
+
+/// The way down to what has failed, with where its recovery is described.
+fn failures(release: &ReleaseView) -> String {
+    let shown = |failure: &trainmaster_api::FailureView| {
+        let runbook = failure.runbook.as_ref();
+        let runbook = runbook.map_or_else(String::new, |link| format!("  (runbook: {link})"));
+        let error = output::plain(&failure.error);
+        format!("{}: {error}{runbook}", failure.path)
+    };
+    let texts: Vec<String> = release.failures.iter().map(shown).collect();
+    texts.join("\n")
+}
+
+fn warnings(release: &ReleaseView) -> String {
+    let warnings = release.warnings.iter();
+    let texts: Vec<String> = warnings
+        .map(|warning| format!("{}  [{}]", output::plain(&warning.message), warning.code))
         .collect();
     texts.join("\n")
 }
