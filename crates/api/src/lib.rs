@@ -9,6 +9,7 @@ mod activity;
 mod deployment;
 mod event;
 mod freeze;
+mod outlet;
 mod patch;
 mod people;
 mod preparation;
@@ -42,6 +43,9 @@ pub use preparation::{
     DeclareReadiness, Fit, FormProblem, InputSetView, Judgement, PreviewInputs, ReadinessView,
     ReleaseForm, ReleaseFormField, ReviewActivity, ReviewNoteView, ReviewOwnerView, ReviewView,
     RevisionDiff, SetReadiness, SpecChange, WarningView,
+pub use outlet::{DeliveryStatus, DeliveryView, RuleTest, SecretView, SetSecret};
+pub use people::{
+    InboxCounts, InboxItem, InboxKind, MarkRead, NotificationPage, NotificationView, UnreadCount,
 };
 pub use problem::{CODES, FieldError, PROBLEM_BASE, Problem};
 pub use release::{

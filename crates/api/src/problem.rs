@@ -61,6 +61,8 @@ pub const CODES: &[(&str, u16, &str)] = &[
     ("unknown-activity", 404, "No such activity"),
     ("unknown-resource", 404, "No such definition"),
     ("unknown-token", 404, "No such token"),
+    ("unknown-secret", 404, "No such secret"),
+    ("unknown-delivery", 404, "No such delivery"),
     ("unknown-user", 404, "No such user"),
     ("unknown-callback", 404, "No such callback"),
     // The request is not understood.

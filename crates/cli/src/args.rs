@@ -161,7 +161,13 @@ pub(crate) enum Command {
     /// What needs you
     Inbox,
     /// What you were told
-    Notifications(PageArgs),
+    Notifications(NotificationsArgs),
+    /// What went out by notification rules
+    #[command(subcommand)]
+    Delivery(DeliveryCommand),
+    /// Secrets of activities and channels
+    #[command(subcommand)]
+    Secret(SecretCommand),
     /// The audit trail
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -252,6 +258,47 @@ pub(crate) struct ServeArgs {
         hide_env_values = true
     )]
     pub(crate) checkpoint_file: Option<PathBuf>,
+    /// Mail server: smtps://[user@]host[:port], or smtp:// for STARTTLS [default: none]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "TRAINMASTER_SMTP_URL",
+        hide_env_values = true
+    )]
+    pub(crate) smtp_url: Option<String>,
+    /// Sender of mails, for example "Trainmaster <releases@example.com>"
+    #[arg(
+        long,
+        value_name = "MAILBOX",
+        env = "TRAINMASTER_SMTP_FROM",
+        hide_env_values = true
+    )]
+    pub(crate) smtp_from: Option<String>,
+    /// File with the password of the mail server [or TRAINMASTER_SMTP_PASSWORD]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "TRAINMASTER_SMTP_PASSWORD_FILE",
+        hide_env_values = true
+    )]
+    pub(crate) smtp_password_file: Option<PathBuf>,
+    /// File of 32 bytes that seals secrets [default: secrets.key in the data directory, made at first]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "TRAINMASTER_SECRET_KEY_FILE",
+        hide_env_values = true
+    )]
+    pub(crate) secret_key_file: Option<PathBuf>,
+    /// File of a key that sealed secrets before; they are sealed anew at the start; repeatable
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "TRAINMASTER_OLD_SECRET_KEY_FILE",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
+    pub(crate) old_secret_key_file: Vec<PathBuf>,
     /// How the server logs: text or json [default: text]
     #[arg(
         long,
@@ -501,6 +548,85 @@ pub(crate) enum TokenCommand {
         #[arg(value_name = "TOKEN")]
         token_id: String,
     },
+}
+
+/// `notifications`.
+#[derive(Debug, Args)]
+pub(crate) struct NotificationsArgs {
+    #[command(flatten)]
+    pub(crate) page: PageArgs,
+    /// Only what you have not read
+    #[arg(long)]
+    pub(crate) unread: bool,
+    /// Mark everything up to now as read
+    #[arg(long)]
+    pub(crate) mark_read: bool,
+}
+
+/// Verbs of `delivery`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeliveryCommand {
+    /// List what went out, newest first
+    #[command(visible_alias = "ls")]
+    List(DeliveryListArgs),
+    /// Send a delivery that has ended once more, under the same id
+    Redeliver {
+        /// Its id
+        #[arg(value_name = "DELIVERY")]
+        id: String,
+    },
+    /// Send a test through every channel of a notification rule; exit code 1 if one fails
+    Test {
+        /// The rule
+        #[arg(value_name = "RULE")]
+        rule: String,
+        /// Organization of the rule [default: the account level]
+        #[arg(long, value_name = "ORGANIZATION")]
+        org: Option<String>,
+    },
+}
+
+/// `delivery list`.
+#[derive(Debug, Args)]
+pub(crate) struct DeliveryListArgs {
+    #[command(flatten)]
+    pub(crate) page: PageArgs,
+    /// Only of this rule
+    #[arg(long, value_name = "RULE")]
+    pub(crate) rule: Option<String>,
+    /// Only of rules of this organization
+    #[arg(long, value_name = "ORGANIZATION")]
+    pub(crate) org: Option<String>,
+    /// Only those that stand so
+    #[arg(long, value_name = "STATUS", value_parser = ["pending", "sending", "delivered", "failed", "unknown", "withheld"])]
+    pub(crate) status: Option<String>,
+}
+
+/// Verbs of `secret`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecretCommand {
+    /// Write the value of a secret, read from standard input
+    Set(SecretArgs),
+    /// List the secrets of one place, without their values
+    #[command(visible_alias = "ls")]
+    List {
+        /// Organization [default: the account level]
+        #[arg(long, value_name = "ORGANIZATION")]
+        org: Option<String>,
+    },
+    /// Forget a secret
+    Delete(SecretArgs),
+}
+
+/// A secret.
+#[derive(Debug, Args)]
+pub(crate) struct SecretArgs {
+    /// Its name, as in ${secrets.NAME}
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Organization [default: the account level]
+    #[arg(long, value_name = "ORGANIZATION")]
+    pub(crate) org: Option<String>,
 }
 
 /// `token create`.

@@ -27,8 +27,53 @@ pub(crate) struct Config {
     /// A file that signed checkpoints of the journal are appended to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) checkpoint_file: Option<PathBuf>,
+    /// The mail server.
+    #[serde(skip_serializing_if = "Mail::is_none")]
+    pub(crate) mail: Mail,
+    /// Keys of the secrets that the server keeps.
+    #[serde(skip_serializing_if = "SecretKeys::is_none")]
+    pub(crate) secret_keys: SecretKeys,
     /// How the server logs.
     pub(crate) log_format: LogFormat,
+}
+
+/// The mail server, as far as it is named.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(crate) struct Mail {
+    /// `smtps://host`, or `smtp://host` for STARTTLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) url: Option<String>,
+    /// The sender.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) from: Option<String>,
+    /// The file that holds the password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) password_file: Option<PathBuf>,
+}
+
+impl Mail {
+    fn is_none(&self) -> bool {
+        *self == Mail::default()
+    }
+}
+
+/// Keys of the secrets that the server keeps, as far as they are named.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(crate) struct SecretKeys {
+    /// The file of the key that seals; made in the data directory if it is not named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) newest: Option<PathBuf>,
+    /// Files of keys that sealed before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) older: Vec<PathBuf>,
+}
+
+impl SecretKeys {
+    fn is_none(&self) -> bool {
+        *self == SecretKeys::default()
+    }
 }
 
 /// The configuration file.
@@ -41,6 +86,8 @@ struct File {
     allow_internal: Vec<String>,
     public_url: Option<String>,
     checkpoint_file: Option<PathBuf>,
+    mail: Mail,
+    secret_keys: SecretKeys,
     log_format: Option<LogFormat>,
 }
 
@@ -76,6 +123,18 @@ impl Config {
                 .or(file.checkpoint_file)
                 .map(std::path::absolute)
                 .transpose()?,
+            mail: Mail {
+                url: args.smtp_url.clone().or(file.mail.url),
+                from: args.smtp_from.clone().or(file.mail.from),
+                password_file: args.smtp_password_file.clone().or(file.mail.password_file),
+            },
+            secret_keys: SecretKeys {
+                newest: args.secret_key_file.clone().or(file.secret_keys.newest),
+                older: match args.old_secret_key_file.is_empty() {
+                    true => file.secret_keys.older,
+                    false => args.old_secret_key_file.clone(),
+                },
+            },
             log_format: args.log_format.or(file.log_format).unwrap_or_default(),
         })
     }

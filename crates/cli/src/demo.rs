@@ -97,6 +97,8 @@ async fn demo(args: &DemoArgs) -> Done {
         allow_internal: Vec::new(),
         public_url: None,
         checkpoint_file: None,
+        mail: Default::default(),
+        secret_keys: Default::default(),
         log_format: LogFormat::Text,
     };
     serve::make_private(&config.data_dir)?;

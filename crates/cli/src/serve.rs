@@ -21,8 +21,9 @@ use trainmaster_engine::{Engine, Faults, Limits};
 use trainmaster_executors::callback;
 use trainmaster_executors::command::Supervisor;
 use trainmaster_executors::egress::{Allow, Egress};
-use trainmaster_executors::secrets::NoSecrets;
-use trainmaster_server::{App, Notary, Parts};
+use trainmaster_executors::outlets::Outlets;
+use trainmaster_executors::secrets::Secrets;
+use trainmaster_server::{App, Dispatcher, Notary, OutletParts, Parts};
 use trainmaster_store::SqlStore;
 
 use crate::args::{LogFormat, ServeArgs};
@@ -31,6 +32,7 @@ use crate::failure::{Done, Failure};
 use crate::output;
 
 mod key;
+mod outgoing;
 mod welcome;
 
 /// How long requests that are under way may take to finish once the server is asked to end.
@@ -82,13 +84,14 @@ pub(crate) struct Standing {
     pub(crate) store: Arc<SqlStore>,
     listener: TcpListener,
     app: App,
+    outlets: Dispatcher,
 }
 
 impl Standing {
     /// Answers requests until the process is asked to end.
     pub(crate) async fn answer(self) -> Done {
         tokio::spawn(trainmaster_server::keeper::keep(self.app.clone()));
-        answer_until_asked_to_end(self.listener, self.app, self.engine).await
+        answer_until_asked_to_end(self.listener, self.app, self.engine, self.outlets).await
     }
 }
 
@@ -110,17 +113,41 @@ pub(crate) async fn stand(
         .unwrap_or_else(|| format!("http://{address}"));
     let callback_secret = key::read_or_make(&config.data_dir.join("callback.key"))?;
     let zones = TimeZoneDatabase::bundled();
+    let vault = outgoing::vault(config, &store).await?;
+    let secrets: Arc<dyn Secrets> = Arc::new(outgoing::Kept(vault.clone()));
+    let egress = egress(config)?;
+    let carrier = Arc::new(Outlets {
+        egress: egress.clone(),
+        secrets: secrets.clone(),
+        mail: outgoing::mail(config)?,
+    });
+    let executors = executors(
+        config,
+        &public_url,
+        callback_secret.clone(),
+        egress,
+        secrets,
+    )?;
     let engine = Engine::start(trainmaster_engine::Options {
         store: store.clone(),
-        executors: around(executors(config, public_url, callback_secret.clone())?),
+        executors: around(executors),
         logs: store.clone(),
         clock: clock.clone(),
         zones: zones.clone(),
-        faults,
+        faults: faults.clone(),
         limits: Limits::default(),
     })
     .await
     .map_err(store_failure)?;
+    let outlets = Dispatcher::start(OutletParts {
+        engine: engine.clone(),
+        store: store.clone(),
+        clock: clock.clone(),
+        zones: zones.clone(),
+        carrier,
+        public_url,
+        faults,
+    });
     let seed = key::read_or_make(&config.data_dir.join("audit.key"))?;
     let notary = Notary {
         signer: Arc::new(Signer::from_seed(&seed).context("the key of the audit trail")?),
@@ -131,6 +158,8 @@ pub(crate) async fn stand(
         callbacks: Some(Arc::new(move |token: &str| {
             callback::verify(token, &callback_secret)
         })),
+        outlets: Some(outlets.clone()),
+        vault: Some(vault),
         ..Default::default()
     };
     let parts = Parts {
@@ -147,6 +176,7 @@ pub(crate) async fn stand(
         store,
         listener,
         app: App::new(parts),
+        outlets,
     })
 }
 
@@ -185,15 +215,18 @@ pub(crate) fn store_failure(error: StoreError) -> Failure {
 fn faults(text: Option<&str>) -> Result<Faults, Failure> {
     match text {
         None => Ok(Faults::none()),
-        Some(text) => Faults::parse(text, &trainmaster_store::POINTS).map_err(Failure::usage),
+        Some(text) => {
+            let points: Vec<&'static str> = trainmaster_store::POINTS
+                .into_iter()
+                .chain(trainmaster_server::outlets::POINTS)
+                .collect();
+            Faults::parse(text, &points).map_err(Failure::usage)
+        }
     }
 }
 
-fn executors(
-    config: &Config,
-    public_url: String,
-    callback_secret: Vec<u8>,
-) -> Result<Executors, Failure> {
+/// Where requests may go.
+fn egress(config: &Config) -> Result<Egress, Failure> {
     let allow: Vec<Allow> = config
         .allow_internal
         .iter()
@@ -202,6 +235,16 @@ fn executors(
                 .map_err(|error| Failure::usage(format!("--allow-internal: {error}")))
         })
         .collect::<Result<_, _>>()?;
+    Ok(Egress::new(allow))
+}
+
+fn executors(
+    config: &Config,
+    public_url: &str,
+    callback_secret: Vec<u8>,
+    egress: Egress,
+    secrets: Arc<dyn Secrets>,
+) -> Result<Executors, Failure> {
     let program = std::env::current_exe().context("the path of this program is not known")?;
     Ok(trainmaster_executors::all(trainmaster_executors::Options {
         work_root: config.data_dir.join("work"),
@@ -209,16 +252,21 @@ fn executors(
             program,
             args: vec!["supervise".to_owned()],
         },
-        egress: Egress::new(allow),
-        public_url,
+        egress,
+        public_url: public_url.to_owned(),
         callback_secret,
-        secrets: Arc::new(NoSecrets),
+        secrets,
         limits: Default::default(),
     }))
 }
 
 /// Answers requests until a signal comes or the engine gives up; then lets everything under way finish.
-async fn answer_until_asked_to_end(listener: TcpListener, app: App, engine: Engine) -> Done {
+async fn answer_until_asked_to_end(
+    listener: TcpListener,
+    app: App,
+    engine: Engine,
+    outlets: Dispatcher,
+) -> Done {
     let asked = asked_to_end()?;
     let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
     let stopping = async { _ = stopping.await };
@@ -235,6 +283,7 @@ async fn answer_until_asked_to_end(listener: TcpListener, app: App, engine: Engi
     if tokio::time::timeout(DRAIN, serving).await.is_err() {
         tracing::warn!("some requests did not finish in time");
     }
+    outlets.stop(STOP).await;
     if tokio::time::timeout(STOP, engine.shutdown()).await.is_err() {
         tracing::warn!("the engine did not stop in time");
     }

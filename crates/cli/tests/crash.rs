@@ -5,6 +5,8 @@
 //! The server is killed at every named point and at every sync to disk, and started again;
 //! the person at the other end repeats what was not answered, under the same idempotency key.
 
+#[path = "outgoing/mod.rs"]
+mod outgoing;
 mod support;
 
 use std::collections::BTreeMap;

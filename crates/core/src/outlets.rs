@@ -5,7 +5,7 @@
 use crate::access::Permission;
 use crate::event::{Change, Event};
 use crate::ids::{Name, ResourceKey, SecretName};
-use crate::rejection::Rejection;
+use crate::rejection::{FieldProblem, Rejection};
 use crate::world::Asker;
 
 /// Longest reason that is kept of a channel that was turned off, in characters.
@@ -19,6 +19,12 @@ pub(crate) fn decide_set_secret(
     row: &str,
 ) -> Result<Vec<Event>, Rejection> {
     asker.needs(Permission::SecretEdit, organization)?;
+    if version == 0 || row.is_empty() {
+        return Err(Rejection::InvalidInput(vec![FieldProblem {
+            field: "value".to_owned(),
+            message: "was not sealed; write it again".to_owned(),
+        }]));
+    }
     Ok(vec![asker.fact(Change::SecretSet {
         organization: organization.cloned(),
         name: name.clone(),

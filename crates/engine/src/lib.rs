@@ -18,6 +18,7 @@ pub mod journal;
 pub mod kernel;
 pub mod memory;
 mod metrics;
+pub mod outlet;
 pub mod ports;
 #[cfg(any(test, feature = "contract"))]
 mod sample;

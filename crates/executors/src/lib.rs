@@ -17,6 +17,7 @@ pub mod command;
 pub mod egress;
 pub mod http;
 pub mod notify;
+pub mod outlets;
 mod redact;
 pub mod secrets;
 pub mod verify;

@@ -165,7 +165,12 @@ impl Notify {
 }
 
 /// `v1,` and the Base64 of HMAC-SHA256 over `id.timestamp.body`.
-fn signature(secret: &str, id: &str, timestamp: i64, body: &str) -> Result<String, String> {
+pub(crate) fn signature(
+    secret: &str,
+    id: &str,
+    timestamp: i64,
+    body: &str,
+) -> Result<String, String> {
     let key = match secret.strip_prefix("whsec_") {
         Some(encoded) => STANDARD
             .decode(encoded)

@@ -182,3 +182,234 @@ async fn a_message_does_not_go_inside_and_a_bad_secret_signs_nothing() {
     );
     assert!(memory.seen().is_empty());
 }
+
+mod outlets {
+    //! What leaves by itself: the shape that each receiver expects, how far a message got, and where it may not go.
+
+    use super::*;
+    use jiff::Timestamp;
+    use trainmaster_engine::outlet::{Carried, Carrier, Destination, Message, Parcel};
+    use trainmaster_executors::outlets::{MailServer, Outlets};
+
+    const CHAT_PATH: &str = "/services/T000/B000/c4n4ry";
+
+    fn outlets(base: &str) -> Outlets {
+        Outlets {
+            egress: Egress::new([Allow::Loopback]),
+            secrets: Known::new(&[
+                ("HOOK", "whsec_c2lnbmluZyBrZXkgZm9yIHRlc3Rz"),
+                ("CHAT", &format!("{base}{CHAT_PATH}")),
+                ("ODD", "not an address c4n4ry"),
+            ]),
+            mail: None,
+        }
+    }
+
+    fn parcel(to: Destination) -> Parcel {
+        Parcel {
+            id: "msg_0123456789abcdef".into(),
+            organization: None,
+            to,
+            message: Message {
+                word: "release.failed".into(),
+                text: "Week <47> & more: *it* has ended as [Failed](http://evil.example)".into(),
+                link: "https://trains.example/releases/rel-00000042".into(),
+                source: "https://trains.example".into(),
+                subject: "rel-00000042".into(),
+                release: "Week 47".into(),
+                urgent: true,
+                at: now(),
+                data: json!({"release": {"id": "rel-00000042"}}),
+            },
+        }
+    }
+
+    fn now() -> Timestamp {
+        "2026-11-21T03:00:00Z".parse().expect("a time")
+    }
+
+    fn name(text: &str) -> trainmaster_core::ids::SecretName {
+        text.parse().expect("a name")
+    }
+
+    fn slack(secret: &str) -> Parcel {
+        parcel(Destination::Slack {
+            secret: name(secret),
+        })
+    }
+
+    fn webhook(url: &str) -> Parcel {
+        parcel(Destination::Webhook {
+            url: url.to_owned(),
+            secret: name("HOOK"),
+        })
+    }
+
+    #[tokio::test]
+    async fn a_webhook_gets_a_signed_cloud_event_and_the_same_one_on_every_try() {
+        let (memory, url) = remembering(fine).await;
+        for minutes in [0, 10] {
+            let later = now() + SignedDuration::from_mins(minutes);
+            let carried = outlets(&url).carry(&webhook(&url), later).await;
+            assert!(
+                matches!(
+                    carried,
+                    Carried::Delivered {
+                        status: Some(200),
+                        ..
+                    }
+                ),
+                "{carried:?}"
+            );
+        }
+        let seen = memory.seen();
+        assert!(seen.iter().all(is_genuine));
+        assert_eq!(seen[0].body, seen[1].body);
+        assert!(
+            seen.iter()
+                .all(|seen| seen.header("webhook-id") == "msg_0123456789abcdef")
+        );
+        assert_ne!(
+            seen[0].header("webhook-timestamp"),
+            seen[1].header("webhook-timestamp")
+        );
+        let event: Value = serde_json::from_str(&seen[0].body).expect("JSON");
+        assert_eq!(event["specversion"], "1.0");
+        assert_eq!(event["type"], "dev.trainmaster.release.failed.v1");
+        assert_eq!(event["time"], "2026-11-21T03:00:00Z");
+        assert_eq!(event["data"]["event"], "release.failed");
+        assert_eq!(event["data"]["release"]["id"], "rel-00000042");
+    }
+
+    #[tokio::test]
+    async fn chats_get_what_they_publish_and_text_of_people_stays_text() {
+        let (memory, url) = remembering(fine).await;
+        outlets(&url).carry(&slack("CHAT"), now()).await;
+        let teams = parcel(Destination::Teams {
+            secret: name("CHAT"),
+        });
+        outlets(&url).carry(&teams, now()).await;
+        let seen = memory.seen();
+        assert!(seen.iter().all(|seen| seen.path == CHAT_PATH));
+        let slack: Value = serde_json::from_str(&seen[0].body).expect("JSON");
+        let text = slack["text"].as_str().expect("a text");
+        assert!(text.starts_with("Week &lt;47&gt; &amp; more"), "{text}");
+        let section = &slack["blocks"][0];
+        assert_eq!(section["type"], "section");
+        assert_eq!(
+            section["text"]["type"], "plain_text",
+            "nothing in it is read as markup"
+        );
+        assert_eq!(section["text"]["text"], teams.message.text.as_str());
+        assert_eq!(
+            slack["blocks"][1]["elements"][0]["text"],
+            "<https://trains.example/releases/rel-00000042|Open in Trainmaster> · release.failed"
+        );
+        let card: Value = serde_json::from_str(&seen[1].body).expect("JSON");
+        assert_eq!(card["type"], "message");
+        let attachment = &card["attachments"][0];
+        assert_eq!(
+            attachment["contentType"],
+            "application/vnd.microsoft.card.adaptive"
+        );
+        let content = &attachment["content"];
+        assert_eq!(
+            (&content["type"], &content["version"]),
+            (&json!("AdaptiveCard"), &json!("1.4"))
+        );
+        assert_eq!(
+            content["body"][0]["type"], "RichTextBlock",
+            "nothing in it is read as markup"
+        );
+        assert_eq!(
+            content["body"][0]["inlines"][0]["text"],
+            teams.message.text.as_str()
+        );
+        assert_eq!(content["actions"][0]["type"], "Action.OpenUrl");
+        assert_eq!(content["actions"][0]["url"], teams.message.link.as_str());
+    }
+
+    #[tokio::test]
+    async fn an_answer_decides_whether_a_message_is_tried_again() {
+        let (memory, url) = remembering(fine).await;
+        let carry = async |status: u16| {
+            let status = StatusCode::from_u16(status).expect("a status");
+            memory.answers((status, [("retry-after", "7")], "invalid_token c4n4ry"));
+            outlets(&url).carry(&webhook(&url), now()).await
+        };
+        assert!(matches!(carry(410).await, Carried::Gone { .. }));
+        for status in [400, 401, 403, 404, 302] {
+            let carried = carry(status).await;
+            assert!(
+                matches!(carried, Carried::Refused { status: Some(code), .. } if code == status),
+                "{carried:?}"
+            );
+        }
+        for status in [429, 500, 503] {
+            let carried = carry(status).await;
+            let seven = Some(SignedDuration::from_secs(7));
+            assert!(
+                matches!(carried, Carried::Later { after, .. } if after == seven),
+                "{carried:?}"
+            );
+        }
+        assert_eq!(memory.seen().len(), 9, "a redirect leads nowhere");
+        for steps in [vec![Step::Reset], vec![]] {
+            let (address, _) = misbehaving(steps).await;
+            let url = format!("http://{address}/");
+            let carried = outlets(&url).carry(&webhook(&url), now()).await;
+            assert!(matches!(carried, Carried::Lost { .. }), "{carried:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_goes_nowhere_inside_and_says_no_secret() {
+        let closed = Outlets {
+            egress: Egress::new([]),
+            ..outlets("http://127.0.0.1:1")
+        };
+        for inside in [
+            "http://127.0.0.1:1/",
+            "http://[::1]:1/",
+            "http://169.254.169.254/latest/meta-data",
+            "http://2130706433:1/",
+            "http://0x7f.1:1/",
+            "http://[::ffff:127.0.0.1]:1/",
+            "http://10.0.0.1/",
+        ] {
+            let carried = closed.carry(&webhook(inside), now()).await;
+            let Carried::Refused { error, .. } = &carried else {
+                panic!("{inside}: {carried:?}")
+            };
+            assert!(error.contains("not a public address"), "{inside}: {error}");
+        }
+        let hidden = closed.carry(&slack("CHAT"), now()).await;
+        let odd = closed.carry(&slack("ODD"), now()).await;
+        let missing = closed.carry(&slack("OTHER"), now()).await;
+        for carried in [&hidden, &odd, &missing] {
+            assert!(matches!(carried, Carried::Refused { .. }), "{carried:?}");
+            assert!(!format!("{carried:?}").contains("c4n4ry"), "{carried:?}");
+        }
+        let (memory, url) = remembering(fine).await;
+        let echo = format!("you called {url}{CHAT_PATH}");
+        memory.answers((StatusCode::BAD_REQUEST, echo));
+        let carried = outlets(&url).carry(&slack("CHAT"), now()).await;
+        assert!(!format!("{carried:?}").contains("c4n4ry"), "{carried:?}");
+    }
+
+    #[tokio::test]
+    async fn mail_that_no_server_takes_is_tried_later_and_none_means_no() {
+        let mail = parcel(Destination::Email {
+            to: vec!["ada@example.com".into()],
+        });
+        let none = outlets("http://127.0.0.1:1").carry(&mail, now()).await;
+        assert!(matches!(none, Carried::Refused { .. }), "{none:?}");
+        let server = MailServer::new("smtp://127.0.0.1:1?tls=none", None, "trains@example.com");
+        let dead = Outlets {
+            mail: Some(server.expect("a mail server")),
+            ..outlets("http://127.0.0.1:1")
+        };
+        let later = dead.carry(&mail, now()).await;
+        assert!(matches!(later, Carried::Later { .. }), "{later:?}");
+    }
+}

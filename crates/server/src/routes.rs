@@ -10,11 +10,13 @@ mod events;
 mod freezes;
 mod input_sets;
 mod logs;
+mod outlets;
 mod people;
 mod preparation;
 mod releases;
 mod reports;
 mod resources;
+mod secrets;
 mod system;
 mod tokens;
 
@@ -89,6 +91,8 @@ fn public() -> OpenApiRouter<App> {
         .routes(routes!(system::live))
         .routes(routes!(system::ready))
         .routes(routes!(system::notice))
+        // Links in messages lead to pages; without pages the notice says where to go on.
+        .route("/releases/{*page}", axum::routing::get(system::notice))
         .routes(routes!(callbacks::receive_callback))
 }
 
@@ -186,7 +190,15 @@ fn guarded() -> OpenApiRouter<App> {
         .routes(routes!(events::list_release_events))
         .routes(routes!(events::stream_events))
         .routes(routes!(people::get_inbox))
+        .routes(routes!(people::count_inbox))
         .routes(routes!(people::list_notifications))
+        .routes(routes!(people::mark_notifications_read))
+        .routes(routes!(outlets::list_deliveries))
+        .routes(routes!(outlets::get_delivery))
+        .routes(routes!(outlets::redeliver))
+        .routes(routes!(outlets::test_rule))
+        .routes(routes!(secrets::list_secrets))
+        .routes(routes!(secrets::set_secret, secrets::delete_secret))
         .routes(routes!(tokens::list_tokens, tokens::create_token))
         .routes(routes!(tokens::revoke_token))
         .routes(routes!(tokens::whoami))

@@ -21,8 +21,10 @@ use crate::checkpoints::Notary;
 use crate::error::{ApiError, ApiResult};
 use crate::limiter::Limiter;
 use crate::metrics::HttpMetrics;
+use crate::outlets::Dispatcher;
 use crate::rights::Rights;
 use crate::shown::ShownEvents;
+use crate::vault::Vault;
 use crate::worlds::{Snapshot, Worlds};
 
 /// Releases whose organization is remembered.
@@ -67,6 +69,10 @@ pub struct Options {
     pub callbacks: Option<Callbacks>,
     /// Signs checkpoints of the journal; without it there are none.
     pub notary: Option<Notary>,
+    /// Sends messages out; without it there are only in-app notices.
+    pub outlets: Option<Dispatcher>,
+    /// Keeps the values of secrets; without it there are none.
+    pub vault: Option<Arc<Vault>>,
 }
 
 impl Default for Options {
@@ -82,6 +88,8 @@ impl Default for Options {
             timeout: Duration::from_secs(30),
             callbacks: None,
             notary: None,
+            outlets: None,
+            vault: None,
         }
     }
 }

@@ -16,6 +16,7 @@ use trainmaster_engine::ports::{
 };
 
 use crate::error::unreadable;
+use crate::outlets::home;
 use crate::script::{Cell, Conflict, Script, Table};
 use crate::words;
 
@@ -127,7 +128,10 @@ const ACTIVITY: Table = Table {
 };
 const NOTIFICATION: Table = Table {
     name: "notification",
-    columns: &["position", "release", "owners", "message", "at", "path"],
+    columns: &[
+        "position", "release", "owners", "message", "at", "path", "kind", "need", "phase",
+        "urgent", "home",
+    ],
     key: 1,
     conflict: Conflict::Refuse,
 };
@@ -288,8 +292,10 @@ impl Plan {
         let mut deployments = Deployments::default();
         for record in records {
             let head = Head::of(record)?;
-            if head.kind == "OwnersNotified" {
-                told.take(record)?;
+            match head.kind.as_ref() {
+                "OwnersNotified" | "OutletDisabled" => told.take(record)?,
+                "SecretSet" | "SecretDeleted" => self.sealed(record)?,
+                _ => (),
             }
             if head.kind == "DeploymentRecorded" {
                 deployments.take(record)?;
@@ -326,6 +332,41 @@ impl Plan {
         });
         self.rows.write(&DEPLOYED, newest.collect());
         self.rows.write(&TRACE, deployments.traces);
+        Ok(())
+    }
+
+    /// From this event on another sealed value counts, or none.
+    fn sealed(&mut self, record: &Record) -> Result<(), StoreError> {
+        match event_of(record)?.change {
+            Change::SecretSet {
+                organization,
+                name,
+                row,
+                ..
+            } => {
+                let others = [
+                    Cell::from(home(organization.as_ref())),
+                    Cell::from(name.as_str()),
+                    Cell::from(&row),
+                ];
+                self.rows.statement(
+                    "delete from sealed where organization = ? and name = ? and id <> ? and live = 1",
+                    others,
+                );
+                self.rows.statement(
+                    "update sealed set live = 1 where id = ?",
+                    [Cell::from(&row)],
+                );
+            }
+            Change::SecretDeleted { organization, name } => self.rows.statement(
+                "delete from sealed where organization = ? and name = ?",
+                [
+                    Cell::from(home(organization.as_ref())),
+                    Cell::from(name.as_str()),
+                ],
+            ),
+            _ => (),
+        }
         Ok(())
     }
 
@@ -561,38 +602,83 @@ struct Told {
     owners: Vec<Vec<Cell>>,
 }
 
+fn event_of(record: &Record) -> Result<trainmaster_core::Event, StoreError> {
+    record
+        .event()
+        .map_err(|error| unreadable(format_args!("event {}", record.position), &error))
+}
+
+/// A word of the core as it is written everywhere.
+fn word(value: &impl serde::Serialize) -> Option<String> {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => Some(word),
+        _ => None,
+    }
+}
+
 impl Told {
     fn take(&mut self, record: &Record) -> Result<(), StoreError> {
-        let event = record
-            .event()
-            .map_err(|error| unreadable(format_args!("event {}", record.position), &error))?;
-        let (
-            Change::OwnersNotified {
-                owners, message, ..
-            },
-            Some(release),
-        ) = (event.change, event.release)
-        else {
-            return Ok(());
-        };
+        let event = event_of(record)?;
         let position = big(record.position);
+        let (owners, message, cells) = match event.change {
+            Change::OwnersNotified {
+                owners,
+                message,
+                kind,
+                need,
+                phase,
+                urgent,
+            } if event.release.is_some() => {
+                let cells = [
+                    Cell::from(kind.as_ref().and_then(word)),
+                    Cell::from(need.as_ref().and_then(word)),
+                    Cell::from(phase.as_ref().map(ToString::to_string)),
+                    Cell::from(urgent),
+                    Cell::from(""),
+                ];
+                (owners, message, cells)
+            }
+            Change::OutletDisabled {
+                rule,
+                channel,
+                reason,
+            } => {
+                let administrators = "role:administrator".parse();
+                let message = format!(
+                    "channel {} of notification rule {} was turned off: {reason}",
+                    channel + 1,
+                    rule.name
+                );
+                let cells = [
+                    Cell::from("outletDisabled"),
+                    Cell::from(None::<String>),
+                    Cell::from(None::<String>),
+                    Cell::from(true),
+                    Cell::from(home(rule.organization.as_ref())),
+                ];
+                (administrators.into_iter().collect(), message, cells)
+            }
+            _ => return Ok(()),
+        };
+        // A notice about no release has the number that no release has.
+        let release = big(event.release.map_or(0, |release| release.0));
         let owners: BTreeSet<String> = owners.iter().map(ToString::to_string).collect();
         let joined: Vec<&str> = owners.iter().map(String::as_str).collect();
-        self.notifications.push(vec![
+        let row = [
             Cell::from(position),
-            Cell::from(big(release.0)),
+            Cell::from(release),
             Cell::from(joined.join(" ")),
             Cell::from(message),
             Cell::from(event.at.as_microsecond()),
             Cell::from(event.path.map(String::from)),
-        ]);
-        self.owners.extend(owners.into_iter().map(|owner| {
-            vec![
-                Cell::from(owner),
-                Cell::from(position),
-                Cell::from(big(release.0)),
-            ]
-        }));
+        ];
+        self.notifications
+            .push(row.into_iter().chain(cells).collect());
+        self.owners.extend(
+            owners
+                .into_iter()
+                .map(|owner| vec![Cell::from(owner), Cell::from(position), Cell::from(release)]),
+        );
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ mod error;
 mod load;
 mod logs;
 mod open;
+pub mod outlets;
 pub mod read;
 mod schema;
 mod script;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use common::{Yard, read, release, with, write_activity};
 use serde_json::json;
 use trainmaster_core::entity::{EntityKey, Resource, Revision};
-use trainmaster_core::ids::{Name, Owner, ResourceKey, ResourceKind, TokenId};
+use trainmaster_core::ids::{Name, Owner, ReleaseId, ResourceKey, ResourceKind, TokenId};
 use trainmaster_engine::ports::{Columns, EntityWrite, Row};
 use trainmaster_store::read::{PageRequest, ReadError, ResourceFilter};
 
@@ -113,8 +113,8 @@ async fn people_find_what_they_were_told_newest_first_and_once() {
     assert_eq!((oldest.position, oldest.message.as_str()), (1, "first"));
     assert_eq!(oldest.owners, ["team:qa", "user:ada"]);
     assert_eq!(
-        (oldest.release.0, oldest.path.as_deref()),
-        (7, Some("build/ask"))
+        (oldest.release, oldest.path.as_deref()),
+        (Some(ReleaseId(7)), Some("build/ask"))
     );
     assert_eq!(oldest.at, "2026-11-21T09:00:00Z".parse().expect("a time"));
     let teams = (1..=700).map(|number| format!("team:team-{number}"));

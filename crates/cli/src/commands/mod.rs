@@ -14,6 +14,7 @@ mod activity;
 mod audit;
 mod context;
 mod definition;
+mod delivery;
 mod freeze;
 mod input_set;
 mod login;
@@ -21,6 +22,7 @@ mod maintenance;
 mod people;
 mod policy;
 mod release;
+mod secret;
 mod token;
 mod trace;
 
@@ -61,9 +63,11 @@ pub(crate) async fn run(cli: Cli) -> Done {
         Command::Report(args) => trace::report(&Session::new(&globals)?, &args).await,
         Command::Metrics(args) => trace::metrics(&Session::new(&globals)?, &args).await,
         Command::Inbox => people::inbox(&Session::new(&globals)?).await,
-        Command::Notifications(page) => {
-            people::notifications(&Session::new(&globals)?, page.limit).await
+        Command::Notifications(args) => {
+            people::notifications(&Session::new(&globals)?, &args).await
         }
+        Command::Delivery(command) => delivery::run(&Session::new(&globals)?, command).await,
+        Command::Secret(command) => secret::run(&Session::new(&globals)?, command).await,
         Command::Token(command) => token::run(&Session::new(&globals)?, command).await,
         Command::Policy(command) => policy::run(&Session::new(&globals)?, command).await,
     }

@@ -1,9 +1,10 @@
 //! What needs you, and what you were told: `inbox`, `notifications`.
 
-use trainmaster_api::{InboxItem, NotificationView};
+use serde_json::Value;
+use trainmaster_api::{InboxItem, MarkRead, NotificationView};
 
 use super::{Column, Session, age, column, distance, wide_column, word};
-use crate::args::Format;
+use crate::args::{Format, NotificationsArgs};
 use crate::client;
 use crate::failure::Done;
 use crate::output;
@@ -29,6 +30,7 @@ const INBOX: &[Column<InboxItem>] = &[
     column("MESSAGE", |item, _| {
         output::plain(item.error.as_deref().unwrap_or(&item.message))
     }),
+    wide_column("OTHERWISE", |item, _| output::plain(&item.otherwise)),
     wide_column("ORGANIZATION", |item, _| {
         item.organization.clone().unwrap_or_default()
     }),
@@ -50,7 +52,13 @@ pub(crate) async fn inbox(session: &Session) -> Done {
 }
 
 const NOTIFICATIONS: &[Column<NotificationView>] = &[
+    column("", |item, _| match (item.read, item.urgent) {
+        (true, _) => String::new(),
+        (false, true) => "!".to_owned(),
+        (false, false) => "•".to_owned(),
+    }),
     column("AGE", |item, now| age(&item.at, now)),
+    wide_column("KIND", |item, _| item.kind.clone().unwrap_or_default()),
     column("RELEASE", |item, _| {
         item.release.clone().unwrap_or_default()
     }),
@@ -60,8 +68,24 @@ const NOTIFICATIONS: &[Column<NotificationView>] = &[
 ];
 
 /// `notifications`.
-pub(crate) async fn notifications(session: &Session, limit: usize) -> Done {
-    let items = client::list(&session.client, &["api", "v1", "notifications"], &[], limit).await?;
+pub(crate) async fn notifications(session: &Session, args: &NotificationsArgs) -> Done {
+    let path = ["api", "v1", "notifications"];
+    let query: &[(&str, String)] = match args.unread {
+        true => &[("unread", "true".to_owned())],
+        false => &[],
+    };
+    let items = client::list(&session.client, &path, query, args.page.limit).await?;
+    if args.mark_read {
+        let newest = items.iter().filter_map(|item| item["position"].as_u64());
+        let request = MarkRead {
+            up_to: newest.max(),
+            positions: Vec::new(),
+        };
+        let _: Value = session
+            .client
+            .post(&["api", "v1", "notifications", "read"], &request)
+            .await?;
+    }
     session.print_list(
         items,
         |item: &NotificationView| item.position.to_string(),

@@ -9,6 +9,7 @@ mod limits;
 mod listening;
 mod live;
 mod preparation;
+mod outlets;
 mod releases;
 mod reports;
 mod retention;

@@ -1,6 +1,6 @@
 //! A server in one process: real engine, real store in a folder of its own, executors that remember.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,9 +22,11 @@ use trainmaster_core::ids::AttemptId;
 use trainmaster_core::uses::ActivityType;
 use trainmaster_core::{Actor, Command};
 use trainmaster_engine::clock::ManualClock;
+use trainmaster_engine::outlet::{Carried, Carrier, Parcel};
 use trainmaster_engine::ports::{Executor, Executors, LogLine, LogStream, StoreError, Work};
 use trainmaster_engine::{Engine, Faults, Limits};
-use trainmaster_server::{App, Options, Parts, Token, router};
+use trainmaster_server::vault::{KEY_BYTES, Vault};
+use trainmaster_server::{App, Dispatcher, Options, OutletParts, Parts, Token, router};
 use trainmaster_store::SqlStore;
 
 /// A process with every kind of waiting: work, an approval, a question, a checklist, items.
@@ -141,14 +143,94 @@ pub(crate) fn endless() -> Outcome {
     }
 }
 
+/// Carries messages to nowhere and remembers them; answers as it was told to.
+#[derive(Default)]
+pub(crate) struct Post {
+    carried: Mutex<Vec<Parcel>>,
+    answers: Mutex<BTreeMap<&'static str, Carried>>,
+    stuck: Mutex<BTreeSet<&'static str>>,
+}
+
+impl Post {
+    /// From now on messages of a kind (`slack`, `webhook`, …) end like this.
+    pub(crate) fn answers(&self, kind: &'static str, carried: Carried) {
+        let mut answers = self.answers.lock().expect("no test panics in here");
+        answers.insert(kind, carried);
+    }
+
+    /// From now on messages of a kind arrive again.
+    pub(crate) fn recovers(&self, kind: &'static str) {
+        self.answers
+            .lock()
+            .expect("no test panics in here")
+            .remove(kind);
+    }
+
+    /// From now on messages of a kind are taken, and nobody ever hears of them again.
+    pub(crate) fn swallows(&self, kind: &'static str) {
+        let mut stuck = self.stuck.lock().expect("no test panics in here");
+        stuck.insert(kind);
+    }
+
+    /// What was carried, in order.
+    pub(crate) fn carried(&self) -> Vec<Parcel> {
+        self.carried.lock().expect("no test panics in here").clone()
+    }
+}
+
+#[async_trait]
+impl Carrier for Post {
+    async fn carry(&self, parcel: &Parcel, _now: Timestamp) -> Carried {
+        let kind = parcel.to.kind();
+        self.carried
+            .lock()
+            .expect("no test panics in here")
+            .push(parcel.clone());
+        let stuck = self
+            .stuck
+            .lock()
+            .expect("no test panics in here")
+            .contains(kind);
+        if stuck {
+            std::future::pending::<()>().await;
+        }
+        let answers = self.answers.lock().expect("no test panics in here");
+        answers.get(kind).cloned().unwrap_or(Carried::Delivered {
+            status: Some(200),
+            answer: "ok".to_owned(),
+        })
+    }
+}
+
 /// A server for one test.
 pub(crate) struct TestApp {
     pub(crate) engine: Engine,
     pub(crate) clock: ManualClock,
     pub(crate) script: Arc<Script>,
+    pub(crate) post: Arc<Post>,
+    pub(crate) outlets: Dispatcher,
+    pub(crate) store: Arc<SqlStore>,
     router: Router,
     app: App,
     folder: TempDir,
+}
+
+/// A dispatcher as a server has one; another one on the same store is the next life of the server.
+pub(crate) fn dispatcher(
+    engine: &Engine,
+    store: &Arc<SqlStore>,
+    clock: &ManualClock,
+    post: Arc<Post>,
+) -> Dispatcher {
+    Dispatcher::start(OutletParts {
+        engine: engine.clone(),
+        store: store.clone(),
+        clock: Arc::new(clock.clone()),
+        zones: TimeZoneDatabase::bundled(),
+        carrier: post,
+        public_url: "https://trains.example/".to_owned(),
+        faults: Faults::none(),
+    })
 }
 
 impl TestApp {
@@ -170,13 +252,17 @@ impl TestApp {
             engine,
             clock,
             script,
+            post,
+            outlets,
+            store,
             router,
             app,
             folder,
         } = self;
         app.stop_streams();
+        outlets.stop(Duration::from_secs(5)).await;
         engine.shutdown().await;
-        drop((engine, router, app));
+        drop((engine, router, app, post, outlets, store));
         TestApp::over(folder, clock, script, Options::default()).await
     }
 
@@ -185,7 +271,7 @@ impl TestApp {
         folder: TempDir,
         clock: ManualClock,
         script: Arc<Script>,
-        options: Options,
+        mut options: Options,
     ) -> TestApp {
         let store = loop {
             // The server before lets go of the folder once its last task has ended.
@@ -212,10 +298,15 @@ impl TestApp {
             limits: Limits::default(),
         });
         let engine = engine.await.expect("an engine");
+        let post = Arc::new(Post::default());
+        let outlets = dispatcher(&engine, &store, &clock, post.clone());
+        options.outlets = Some(outlets.clone());
+        let vault = Vault::new(store.clone(), &[7; KEY_BYTES], &[]).expect("a vault");
+        options.vault = Some(Arc::new(vault));
         let app = App::new(Parts {
             engine: engine.clone(),
             store: store.clone(),
-            logs: store,
+            logs: store.clone(),
             clock: Arc::new(clock.clone()),
             zones,
             options,
@@ -226,8 +317,27 @@ impl TestApp {
             script,
             router: router(app.clone()),
             app,
+            post,
+            outlets,
+            store,
             folder,
         }
+    }
+
+    /// Where the server keeps its files.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Waits for what the server does by itself; only a broken test waits long.
+    pub(crate) async fn until<T>(&self, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+        for _ in 0..4_000 {
+            if let Some(found) = ask().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("it never came to be: {what}")
     }
 
     /// Somebody who has everything.

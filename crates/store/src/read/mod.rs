@@ -4,6 +4,7 @@
 //! Whether a viewer may see something is for the caller to say, by the organizations a filter names.
 
 mod checkpoints;
+mod deliveries;
 mod deployments;
 mod figures;
 mod inbox;
@@ -22,6 +23,7 @@ use sea_orm::{ConnectionTrait as _, QueryResult, TryGetable};
 use serde::de::DeserializeOwned;
 use trainmaster_engine::ports::StoreError;
 
+pub use deliveries::DeliveryFilter;
 pub use deployments::{
     DeploymentFilter, DeploymentRow, Found, ReleaseHead, ReleaseWord, StateFilter,
 };
@@ -30,7 +32,7 @@ pub use inbox::InboxItem;
 pub use input_sets::InputSetFilter;
 pub(crate) use journal::verify;
 pub use journal::{JournalFilter, JournalOrder, Verified, VerifyError};
-pub use notifications::Notification;
+pub use notifications::{Notification, UNREAD_COUNTED_MAX};
 pub use releases::{Archived, ReleaseFilter, ReleaseOrder, ReleaseRows};
 pub use resources::ResourceFilter;
 pub use retention::Due;

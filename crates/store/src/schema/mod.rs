@@ -7,9 +7,10 @@ mod m0001_start;
 mod m0001_start_logs;
 mod m0002_trace;
 mod m0003_users;
-mod m0004_sign_in;
 mod m0004_audit;
+mod m0004_sign_in;
 mod m0005_groups;
+mod m0005_outlets;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, TransactionTrait};
 use sea_orm_migration::{MigrationTrait, MigratorTrait, SchemaManager};
@@ -29,6 +30,7 @@ impl MigratorTrait for Main {
             Box::new(m0004_sign_in::SignIn),
             Box::new(m0004_audit::Audit),
             Box::new(m0005_groups::Groups),
+            Box::new(m0005_outlets::Outlets),
         ]
     }
 }
