@@ -3,6 +3,8 @@
 #[path = "cli/audit.rs"]
 mod audit;
 mod support;
+#[path = "cli/trace.rs"]
+mod trace;
 
 use serde_json::{Value, json};
 use support::{Options, Output, Server, command, run};

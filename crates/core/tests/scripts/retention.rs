@@ -227,3 +227,40 @@ fn what_is_not_in_memory_is_asked_for() {
     story.world.forget(first);
     assert!(story.world.asked_by(&delete).contains(&first));
 }
+
+#[test]
+fn a_group_that_goes_on_keeps_what_its_reports_count() {
+    let mut story = Story::with(TRAIN);
+    let group = "apiVersion: trainmaster.dev/v1\nkind: ReleaseGroup\nmetadata: {name: daily}\nspec:\n  process: train\n  \
+        cadence: {every: daily}\n  startDate: 2026-01-06\n  endDate: 2026-01-06\n  startTime: \"09:00\"\n  duration: 1h\n  \
+        nameTemplate: Day\n";
+    story.apply(group);
+    story.until_day("2026-01-06T10:00:00Z");
+    let made = story
+        .world
+        .releases()
+        .find(|release| release.group.is_some())
+        .expect("the group made a release")
+        .id;
+    story.finish(made, "a/b", done());
+    later(&mut story, "8784h");
+    server(&mut story, made, ReleaseCommand::Archive).expect("a year has passed");
+    let refused = story
+        .does("eve", made, ReleaseCommand::Delete)
+        .expect_err("the group goes on");
+    assert!(refused.to_string().contains("group `daily`"), "{refused}");
+    let key = story
+        .release(made)
+        .group_key()
+        .expect("a release of a group");
+    let delete = Command::DeleteResource {
+        key,
+        if_revision: None,
+    };
+    story
+        .command(story.actor("eve"), delete)
+        .expect("the group is given up");
+    story
+        .does("eve", made, ReleaseCommand::Delete)
+        .expect("nothing counts it any more");
+}
