@@ -87,6 +87,7 @@ pub(crate) const TABLE: &[(&str, &str, Need)] = &[
     ("post", "/api/v1/diff", Holds(P::Read)),
     ("get", "/api/v1/events", Holds(P::Read)),
     ("get", "/api/v1/freezes/active", Holds(P::Read)),
+    ("get", "/api/v1/freezes/{name}/windows", Holds(P::Read)),
     ("get", "/api/v1/inbox", Holds(P::Read)),
     ("get", "/api/v1/inbox/counts", Holds(P::Read)),
     ("get", "/api/v1/navigation", Token),
