@@ -750,11 +750,11 @@ impl Here<'_> {
 
     // ---- inputs and tasks
 
-    /// Whether the asker is one of those asked, or may answer for others.
+    /// Whether the asker is one of those asked, owns the activity, or may answer for others.
     fn asked_or(&self, position: u32, asked: &[Owner]) -> Result<(), Rejection> {
-        let owners = self.state.owners(position);
-        let asked = if asked.is_empty() { &owners } else { asked };
-        self.needs_at(Permission::ActivitySubmit, position, asked)
+        let mut owners = self.state.owners(position);
+        owners.extend_from_slice(asked);
+        self.needs_at(Permission::ActivitySubmit, position, &owners)
     }
 
     fn submit(

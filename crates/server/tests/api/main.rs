@@ -10,6 +10,7 @@ mod listening;
 mod live;
 mod preparation;
 mod outlets;
+mod matrix;
 mod releases;
 mod reports;
 mod retention;

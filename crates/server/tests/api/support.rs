@@ -15,8 +15,8 @@ use jiff::tz::TimeZoneDatabase;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
-use trainmaster_core::access::Role;
-use trainmaster_core::command::NewToken;
+use trainmaster_core::access::{Role, TokenKind};
+use trainmaster_core::command::{NewToken, NewUser};
 use trainmaster_core::effect::{Effect, Intent, Outcome};
 use trainmaster_core::ids::AttemptId;
 use trainmaster_core::uses::ActivityType;
@@ -382,7 +382,7 @@ impl TestApp {
                 .collect(),
             roles: roles.to_vec(),
             organization: organization.map(|name| name.parse().expect("a name")),
-            kind: trainmaster_core::access::TokenKind::Service,
+            kind: TokenKind::Service,
             scope: None,
             expires_at: Some(at("2027-01-01T00:00:00Z").max(in_a_month)),
             description: "a test".to_owned(),
@@ -395,6 +395,38 @@ impl TestApp {
             .submit(request)
             .await
             .expect("the token is issued");
+        Client {
+            test: self,
+            token: Some(token.reveal().to_owned()),
+        }
+    }
+
+    /// Somebody who has signed in: a user with a personal token, who may what bindings say.
+    pub(crate) async fn signed_in(&self, user: &str) -> Client<'_> {
+        let name: trainmaster_core::ids::Name = user.parse().expect("a name");
+        let token = Token::generate().expect("randomness");
+        let new = NewUser {
+            name: name.clone(),
+            display_name: String::new(),
+            email: String::new(),
+            identity: None,
+            credential: None,
+        };
+        let personal = NewToken {
+            digest: token.digest(),
+            user: name,
+            teams: Vec::new(),
+            roles: Vec::new(),
+            organization: None,
+            kind: TokenKind::Personal,
+            scope: None,
+            expires_at: Some("2027-01-01T00:00:00Z".parse().expect("a time")),
+            description: "a test".to_owned(),
+        };
+        for command in [Command::CreateUser(new), Command::IssueToken(personal)] {
+            let request = trainmaster_engine::Request::system(command);
+            self.engine.submit(request).await.expect("let in");
+        }
         Client {
             test: self,
             token: Some(token.reveal().to_owned()),
