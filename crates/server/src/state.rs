@@ -167,11 +167,6 @@ impl App {
         self.0.parts.clock.as_ref()
     }
 
-    /// Time zones; the same as the engine's.
-    pub(crate) fn zones(&self) -> TimeZoneDatabase {
-        self.0.parts.zones.clone()
-    }
-
     pub(crate) fn now(&self) -> Timestamp {
         self.0.parts.clock.now()
     }

@@ -402,7 +402,7 @@ async fn world_of(app: &App, viewer: &Viewer, asked: &FormAsked) -> ApiResult<Wo
             entities.extend(rows::newest(app.store(), &key, true, revision).await?);
         }
     }
-    let zones = app.zones();
+    let zones = app.zones().clone();
     let built = tokio::task::spawn_blocking(move || World::from_entities(zones, entities)).await;
     let mut world = built
         .map_err(ApiError::internal)?
