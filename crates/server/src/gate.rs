@@ -208,6 +208,11 @@ pub(crate) const TABLE: &[(&str, &str, Need)] = &[
         Asks(P::ReleaseOperate),
     ),
     ("get", "/api/v1/releases/{id}/review", Holds(P::Read)),
+    (
+        "post",
+        "/api/v1/releases/{id}/revoke-override",
+        Asks(P::FreezeOverride),
+    ),
     ("get", "/api/v1/releases/{id}/timeline", Holds(P::Read)),
     (
         "post",

@@ -24,12 +24,13 @@ pub struct Warning {
 
 impl Warning {
     /// Every code of a warning.
-    pub const CODES: [&'static str; 11] = [
+    pub const CODES: [&'static str; 12] = [
         "generic-name",
         "mixed-levels",
         "start-in-the-past",
         "planned-before-predecessor",
         "outside-maintenance-window",
+        "start-in-freeze",
         "no-owner",
         "unknown-owner",
         "no-rollback-plan",
@@ -114,6 +115,8 @@ impl World {
         if before_start {
             warnings.extend(late_start(release, now));
             warnings.extend(too_early(release, around));
+            warnings.extend(self.outside_windows(release));
+            warnings.extend(self.start_in_freeze(release));
             warnings.extend(around.conflicts.iter().map(|conflict| Warning {
                 code: "conflict",
                 message: conflict.clone(),
@@ -124,6 +127,44 @@ impl World {
         warnings.extend(self.owners_missing(state));
         warnings.extend(no_way_back(release));
         warnings
+    }
+
+    /// A start is expected inside the maintenance windows for what it touches (checklist M-017).
+    fn outside_windows(&self, release: &Release) -> Vec<Warning> {
+        let Some(start) = release.start_at else {
+            return Vec::new();
+        };
+        let organization = release.organization.as_ref();
+        let environments = &release.touches().environments;
+        let outside = self.outside_maintenance(organization, environments, start);
+        outside
+            .iter()
+            .map(|outside| Warning {
+                code: "outside-maintenance-window",
+                message: outside.message(),
+                field: Some("startAt"),
+            })
+            .collect()
+    }
+
+    /// Work that a freeze holds back, or warns of, when the release is to start.
+    fn start_in_freeze(&self, release: &Release) -> Vec<Warning> {
+        let Some(start) = release.start_at else {
+            return Vec::new();
+        };
+        let holding = self.freezes_at(release.id, start);
+        holding
+            .iter()
+            .filter(|notice| !notice.is_overridden)
+            .map(|notice| Warning {
+                code: "start-in-freeze",
+                message: format!(
+                    "it is to start while the freeze `{}` holds ({}), until {}",
+                    notice.freeze, notice.reason, notice.ends_at
+                ),
+                field: Some("startAt"),
+            })
+            .collect()
     }
 
     fn archived_set(&self, release: &Release) -> Option<Warning> {

@@ -935,6 +935,45 @@ spec:
         outside(Some("retail"), &["prod"], "2026-01-07T11:00:00Z").len(),
         1
     );
+    // What is planned is told so, and planned all the same.
+    let mut codes = |start: &str| -> Vec<&'static str> {
+        let release = NewRelease {
+            start_at: Some(instant(start)),
+            finalize: true,
+            ..new("train", json!({}))
+        };
+        let train = story.create("ada", release).expect("it is accepted");
+        let around = story.world.surroundings(train);
+        let warnings = story.world.warnings(train, &around, story.now);
+        let about_time = warnings
+            .iter()
+            .filter(|warning| warning.field == Some("startAt"));
+        about_time.map(|warning| warning.code).collect()
+    };
+    assert_eq!(codes("2026-01-06T22:00:00Z"), [""; 0]);
+    assert_eq!(
+        codes("2026-01-07T11:00:00Z"),
+        ["outside-maintenance-window"]
+    );
+    story.apply(&office_hours("quarter-end", "").replace("2026-01-05", "2026-01-13"));
+    let mut codes = |start: &str| -> usize {
+        let release = NewRelease {
+            start_at: Some(instant(start)),
+            finalize: true,
+            ..new("train", json!({}))
+        };
+        let train = story.create("ada", release).expect("it is accepted");
+        let around = story.world.surroundings(train);
+        let warnings = story.world.warnings(train, &around, story.now);
+        let frozen = warnings
+            .iter()
+            .filter(|warning| warning.code == "start-in-freeze");
+        frozen.count()
+    };
+    assert_eq!(
+        [codes("2026-01-13T10:00:00Z"), codes("2026-01-13T22:00:00Z")],
+        [1, 0]
+    );
     let wrong = account.replace("Europe/Berlin", "Mars/Olympus");
     let refused = story.try_apply("root", &wrong).expect_err("no such zone");
     assert!(
