@@ -37,15 +37,15 @@ pub use freeze::{
     ActiveFreezeView, DeferralView, FreezeEffect, FreezeOverrideView, FreezeScopeView,
     FreezeWindowView, OverrideFreeze, RevokeOverride,
 };
-pub use people::{InboxItem, InboxKind, NotificationView};
+pub use outlet::{DeliveryStatus, DeliveryView, RuleTest, SecretView, SetSecret};
+pub use people::{
+    InboxCounts, InboxItem, InboxKind, MarkRead, NotificationPage, NotificationView, UnreadCount,
+};
 pub use preparation::{
     Acknowledge, AcknowledgementView, AddLink, AddReview, CheckView, CloneInputSet,
     DeclareReadiness, Fit, FormProblem, InputSetView, Judgement, PreviewInputs, ReadinessView,
     ReleaseForm, ReleaseFormField, ReviewActivity, ReviewNoteView, ReviewOwnerView, ReviewView,
     RevisionDiff, SetReadiness, SpecChange, WarningView,
-pub use outlet::{DeliveryStatus, DeliveryView, RuleTest, SecretView, SetSecret};
-pub use people::{
-    InboxCounts, InboxItem, InboxKind, MarkRead, NotificationPage, NotificationView, UnreadCount,
 };
 pub use problem::{CODES, FieldError, PROBLEM_BASE, Problem};
 pub use release::{
