@@ -6,6 +6,7 @@
 
 mod access;
 mod activity;
+mod calendar;
 mod deployment;
 mod event;
 mod freeze;
@@ -26,6 +27,11 @@ pub use activity::{
     ActivitySummary, ActivityView, ApprovalView, AttemptView, Decide, FormField, GiveReason,
     IgnoreActivity, InputFormView, ItemView, ItemsView, LogLineView, RetryActivity, SubmitInput,
     TaskView, TasksView, UpdateTask, VoteView,
+};
+pub use calendar::{
+    CalendarBand, CalendarCheck, CalendarDay, CalendarEntry, CalendarMark, CalendarView,
+    CapacityPeriod, CapacityView, CheckCalendar, ConflictView, CreateFeed, FeedView, IssuedFeed,
+    LegendItem, SlotView, TouchesView, WarningView,
 };
 pub use deployment::{
     CommitView, DeployedCommits, DeploymentView, StayView, WhereRelease, WhereView,

@@ -9,12 +9,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 mod activity;
+mod calendar;
 mod freeze;
 mod input_set;
 mod release;
 mod trace;
 
 pub(crate) use activity::*;
+pub(crate) use calendar::*;
 pub(crate) use freeze::*;
 pub(crate) use input_set::*;
 pub(crate) use release::*;
@@ -158,6 +160,8 @@ pub(crate) enum Command {
     Report(OverArgs),
     /// How well releases went over a period, each figure with its definition
     Metrics(OverArgs),
+    /// What takes place when, what collides, and when there is room
+    Calendar(Box<CalendarArgs>),
     /// What needs you
     Inbox,
     /// What you were told

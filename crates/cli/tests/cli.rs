@@ -696,6 +696,100 @@ fn a_narrower_token_may_less_and_is_told_so() {
 }
 
 #[test]
+fn the_calendar_shows_conflicts_finds_free_slots_and_is_shared_as_a_feed() {
+    let server = server_with_processes();
+    let plan = |name: &str, at: &str, end: &str| {
+        let (at, end) = (format!("2099-12-{at}:00Z"), format!("2099-12-{end}:00Z"));
+        let args = [
+            "--process",
+            "shaky",
+            "--finalize",
+            "--label",
+            "environment=production",
+        ];
+        create(
+            &server,
+            &[
+                &args[..],
+                &["--name", name, "--at", &at, "--expected-end", &end],
+            ]
+            .concat(),
+        )
+    };
+    let first = plan("First", "07T10:00", "07T12:00");
+    let second = plan("Second", "07T11:00", "07T13:00");
+    let calendar = |args: &[&str]| server.cli(&[&["calendar"], args].concat());
+    let december = ["--from", "2099-12-07", "--zone", "UTC"];
+    let shown = calendar(&december).ok();
+    let line = |text: &str, part: &str| {
+        let found = text.lines().find(|line| line.contains(part));
+        found
+            .unwrap_or_else(|| panic!("`{part}` is shown: {text}"))
+            .to_owned()
+    };
+    assert!(shown.starts_with("DAY"), "{shown}");
+    let one = line(&shown, "First");
+    assert!(one.starts_with("Mon 7 Dec"), "{one}");
+    assert!(
+        one.contains("10:00–12:00") && one.contains("Scheduled"),
+        "{one}"
+    );
+    assert!(one.contains(&format!("✗ {second} (production)")), "{one}");
+    let week = calendar(&[&december[..], &["--view", "week", "-o", "name"]].concat()).ok();
+    assert_eq!(week, format!("{first}\n{second}\n"));
+    let nothing = calendar(&[&december[..], &["--service", "cart"]].concat());
+    assert!(
+        nothing.stderr.contains("nothing takes place"),
+        "{}",
+        nothing.shown()
+    );
+    let json = calendar(&[&december[..], &["-o", "json"]].concat()).json();
+    assert_eq!(json["items"][0]["mark"], "conflict");
+
+    let check = calendar(&["check", &first, "--zone", "UTC", "--slots", "2"]).ok();
+    assert!(check.contains("conflicts with 1 release(s)"), "{check}");
+    assert!(check.contains("  Mon 7 Dec 2099 13:00–15:00"), "{check}");
+    let free = [
+        "check",
+        "--environment",
+        "production",
+        "--at",
+        "2099-12-08T10:00Z",
+        "-o",
+        "name",
+    ];
+    assert_eq!(calendar(&free).ok(), "free\n");
+    let capacity = calendar(&[
+        "capacity",
+        "--from",
+        "2099-12-07",
+        "--to",
+        "2099-12-14",
+        "--zone",
+        "UTC",
+    ]);
+    assert!(
+        line(&capacity.ok(), "2099-12-07")
+            .split_whitespace()
+            .eq(["2099-12-07", "2", "2"])
+    );
+
+    let address = calendar(&["feed", "create", "--description", "phone"]).ok();
+    assert!(
+        address.contains("/api/v1/calendar.ics?token=tm_"),
+        "{address}"
+    );
+    let feeds = calendar(&["feed", "list"]).ok();
+    let id = line(&feeds, "phone")
+        .split_whitespace()
+        .next()
+        .expect("an id")
+        .to_owned();
+    calendar(&["feed", "revoke", &id]).ok();
+    assert!(calendar(&["feed", "list"]).stderr.contains("nothing found"));
+}
+
+#[test]
 fn the_exported_journal_is_verified_without_a_server_and_every_change_is_found() {
     let server = server_with_processes();
     let id = create(&server, &["--process", "shaky", "--start"]);

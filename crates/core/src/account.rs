@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::maintenance::{self, MaintenanceWindowSpec};
+use crate::calendar::period::View;
 use crate::definition::fault::{At, Faults};
 use crate::duration::Duration;
 use crate::ids::Name;
@@ -28,6 +29,41 @@ pub struct AccountSpec {
     /// Environments that may be named as inputs; empty lets every name pass.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub environments: Vec<Name>,
+    /// How many releases may begin in a period before the calendar says that it is full.
+    #[serde(skip_serializing_if = "Capacity::is_unlimited")]
+    pub capacity: Capacity,
+}
+
+/// How many releases may begin in a period; it is advice, and refuses nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Capacity {
+    /// In a day; none is any number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_day: Option<u32>,
+    /// In a week.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_week: Option<u32>,
+    /// In a month.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_month: Option<u32>,
+}
+
+impl Capacity {
+    /// Whether any number may begin at any time.
+    pub fn is_unlimited(&self) -> bool {
+        *self == Capacity::default()
+    }
+
+    /// How many may begin in a period of that length.
+    pub fn of(&self, period: View) -> Option<u32> {
+        match period {
+            View::Day => self.per_day,
+            View::Week => self.per_week,
+            View::Month => self.per_month,
+            View::Quarter => None,
+        }
+    }
 }
 
 /// How long completed work is kept: one setting for releases, their logs and what pages read (checklist R-101).

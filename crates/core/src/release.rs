@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::calendar::involve::Involved;
+use crate::calendar::span::Changes;
 use crate::calendar::touch::Touches;
 use crate::command::{Decision, RestartFrom};
 use crate::deployment::Deployment;
@@ -252,6 +254,12 @@ pub struct Release {
     /// What it touches, as far as known; ask [`Release::touches`].
     #[serde(default, skip_serializing_if = "Touches::is_empty")]
     pub touches: Touches,
+    /// Teams and processes that it involves, as far as known.
+    #[serde(default, skip_serializing_if = "Involved::is_empty")]
+    pub involves: Involved,
+    /// What subscribers of a calendar had to learn so far.
+    #[serde(default, skip_serializing_if = "Changes::is_none")]
+    pub changes: Changes,
     /// Global variables, once started.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, Value>,

@@ -1,12 +1,14 @@
 //! What a row holds besides its body: the columns that pages filter and sort by.
 
 use serde_json::Value;
+use std::collections::BTreeSet;
+
 use trainmaster_core::entity::EntityRef;
 use trainmaster_core::event::Work;
 use trainmaster_core::release::{Activity, Life, Release};
 use trainmaster_core::trace;
 
-use crate::ports::{Columns, ReleaseColumns, Row};
+use crate::ports::{CalendarColumns, Columns, ReleaseColumns, Row};
 
 /// A row as it is written.
 pub(crate) fn row(entity: EntityRef<'_>) -> Row {
@@ -74,7 +76,42 @@ fn of_release(release: &Release) -> ReleaseColumns {
             .group
             .as_ref()
             .map(|group| group.planned_at.as_microsecond()),
+        calendar: calendar(release),
     }
+}
+
+/// A child is part of its parent's time, and what was put out of the way stands in no calendar.
+fn calendar(release: &Release) -> Option<CalendarColumns> {
+    let place = release.place()?;
+    if release.archived || release.parent.is_some() {
+        return None;
+    }
+    let touches = release.touches();
+    let names = |names: &BTreeSet<String>| words(names.iter().cloned());
+    let processes = [&release.process.name]
+        .into_iter()
+        .chain(&release.involves.subprocesses);
+    let changed_at = release.changes.last_at.unwrap_or(release.created_at);
+    Some(CalendarColumns {
+        start: place.span.start.as_microsecond(),
+        end: place.span.end.as_microsecond(),
+        open: place.open,
+        expected_end_at: release.expected_end_at.map(|at| at.as_microsecond()),
+        started_at: release.started_at.map(|at| at.as_microsecond()),
+        manager: release
+            .manager
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        teams: words(release.involves.teams.iter().map(ToString::to_string)),
+        processes: words(processes.map(ToString::to_string)),
+        services: names(&touches.services),
+        environments: names(&touches.environments),
+        exclusive: names(&touches.exclusive),
+        changes: release.changes.count,
+        changed_at: changed_at.as_microsecond(),
+        announced: release.changes.announced,
+    })
 }
 
 fn of_activity(activity: &Activity) -> Columns {
@@ -205,6 +242,29 @@ mod tests {
         assert!(columns.ended && !columns.archived);
         assert_eq!(columns.created_at, release.created_at.as_microsecond());
         assert_eq!(columns.release_type, "standard");
+    }
+
+    #[test]
+    fn a_release_stands_in_the_calendar_unless_it_is_put_away_or_part_of_another() {
+        let mut release = sample::release(7, "Draft");
+        release.touches.environments.insert("production".to_owned());
+        release.involves.teams.insert("qa".parse().expect("a name"));
+        let subprocess = "rollout".parse().expect("a name");
+        release.involves.subprocesses.insert(subprocess);
+        let stands = of_release(&release).calendar.expect("it has a start");
+        let hour = 3_600_000_000;
+        assert_eq!(
+            stands.end - stands.start,
+            hour,
+            "without an end it is an hour"
+        );
+        assert_eq!(
+            (stands.environments.as_str(), stands.teams.as_str()),
+            (" production ", " qa ")
+        );
+        assert_eq!(stands.processes, " train rollout ");
+        release.archived = true;
+        assert_eq!(of_release(&release).calendar, None);
     }
 
     #[test]

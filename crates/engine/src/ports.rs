@@ -172,6 +172,41 @@ pub struct ReleaseColumns {
     pub group: String,
     /// The instant that its group planned, microseconds since 1970; unique within the group.
     pub planned_at: Option<i64>,
+    /// What the calendar shows; none for what does not stand in it.
+    pub calendar: Option<CalendarColumns>,
+}
+
+/// Columns of a release in the calendar; lists are words with a blank on both sides of each.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct CalendarColumns {
+    /// Where its time begins, microseconds since 1970.
+    pub start: i64,
+    /// Where its time ends, microseconds since 1970.
+    pub end: i64,
+    /// Whether it is under way, so that it lasts until now at least.
+    pub open: bool,
+    /// Planned end, microseconds since 1970.
+    pub expected_end_at: Option<i64>,
+    /// Actual start, microseconds since 1970.
+    pub started_at: Option<i64>,
+    /// Its release manager; empty if it has none.
+    pub manager: String,
+    /// Teams that it involves.
+    pub teams: String,
+    /// Its process and those that it runs as subprocesses.
+    pub processes: String,
+    /// Services that it touches.
+    pub services: String,
+    /// Environments that it touches.
+    pub environments: String,
+    /// Exclusive tags that it touches.
+    pub exclusive: String,
+    /// How often subscribers had something to learn about it.
+    pub changes: u32,
+    /// When they had so last, microseconds since 1970.
+    pub changed_at: i64,
+    /// Whether it has ever been finalized.
+    pub announced: bool,
 }
 
 /// An answer kept under an idempotency key, written in the transaction of its command.

@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
 use trainmaster_core::Actor;
-use trainmaster_core::access::{Holder, Permission, Policy, Seen};
+use trainmaster_core::access::{Holder, Permission, Policy, Seen, TokenKind};
 use trainmaster_core::ids::{Name, Owner};
 
 use crate::error::{ApiError, ApiResult};
@@ -118,7 +118,35 @@ pub(crate) async fn require(State(app): State<App>, mut request: Request, next: 
 }
 
 pub(crate) async fn authenticate(app: &App, headers: &HeaderMap) -> ApiResult<Viewer> {
-    let token = bearer(headers)?;
+    let viewer = viewer(app, &bearer(headers)?).await?;
+    match viewer.holder().kind {
+        // Whoever finds the address of a feed sees that calendar and can do nothing with it.
+        TokenKind::Feed => Err(ApiError::new(
+            "invalid-token",
+            "this token opens a calendar feed and nothing else",
+        )),
+        TokenKind::Service | TokenKind::Personal | TokenKind::Session => Ok(viewer),
+    }
+}
+
+/// Who subscribed to a calendar feed, by the feed's token; it does not come too often.
+pub(crate) async fn subscriber(app: &App, token: &str) -> ApiResult<Viewer> {
+    let refused = || ApiError::new("invalid-token", "the feed is unknown, expired or revoked");
+    let token = Token::parse(token).ok_or_else(refused)?;
+    let viewer = viewer(app, &token).await?;
+    if viewer.holder().kind != TokenKind::Feed {
+        return Err(refused());
+    }
+    match app.limiter().take(viewer.holder().token, Instant::now()) {
+        Ok(()) => Ok(viewer),
+        Err(seconds) => {
+            let detail = "this feed is read more often than it may be";
+            Err(ApiError::new("too-many-requests", detail).retry_after(seconds))
+        }
+    }
+}
+
+async fn viewer(app: &App, token: &Token) -> ApiResult<Viewer> {
     let digest = token.digest();
     // Rights first: what the token is found to be was so no earlier than what its user may do.
     let policy = app.policy().await?;

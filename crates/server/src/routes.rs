@@ -4,9 +4,11 @@ mod access;
 mod activities;
 mod apply;
 mod audit;
+mod calendar;
 mod callbacks;
 mod deployments;
 mod events;
+mod feeds;
 mod freezes;
 mod input_sets;
 mod logs;
@@ -94,6 +96,7 @@ fn public() -> OpenApiRouter<App> {
         // Links in messages lead to pages; without pages the notice says where to go on.
         .route("/releases/{*page}", axum::routing::get(system::notice))
         .routes(routes!(callbacks::receive_callback))
+        .routes(routes!(feeds::read_feed))
 }
 
 /// What answers without a token where the installation says so.
@@ -189,6 +192,11 @@ fn guarded() -> OpenApiRouter<App> {
         .routes(routes!(logs::get_logs))
         .routes(routes!(events::list_release_events))
         .routes(routes!(events::stream_events))
+        .routes(routes!(calendar::show_calendar))
+        .routes(routes!(calendar::get_capacity))
+        .routes(routes!(calendar::check_calendar))
+        .routes(routes!(feeds::list_feeds, feeds::create_feed))
+        .routes(routes!(feeds::revoke_feed))
         .routes(routes!(people::get_inbox))
         .routes(routes!(people::count_inbox))
         .routes(routes!(people::list_notifications))

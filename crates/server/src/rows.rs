@@ -2,8 +2,11 @@
 
 use serde::Deserialize;
 use trainmaster_api::Page;
+use trainmaster_core::World;
 use trainmaster_core::access::Holder;
-use trainmaster_core::account::ACCOUNT;
+use trainmaster_core::account::{ACCOUNT, AccountSpec};
+use trainmaster_core::calendar::touch::Touches;
+use trainmaster_core::command::NewRelease;
 use trainmaster_core::entity::{Entity, Resource};
 use trainmaster_core::ids::{Name, ReleaseId, ResourceKey, ResourceKind, TokenId};
 use trainmaster_core::release::{Life, Release};
@@ -171,6 +174,52 @@ pub(crate) async fn newest(
 }
 
 impl App {
+    /// The account's settings as they are now.
+    pub(crate) async fn account(&self) -> ApiResult<AccountSpec> {
+        let key = ResourceKey {
+            kind: ResourceKind::Account,
+            organization: None,
+            name: ACCOUNT.parse().map_err(ApiError::internal)?,
+        };
+        let resource = self.store().resource(&key).await?;
+        let Some(resource) = resource.filter(|known| !known.deleted) else {
+            return Ok(AccountSpec::default());
+        };
+        let revision = self.store().revision(&key, resource.revision).await?;
+        let spec = revision.map(|revision| serde_json::from_value(revision.spec));
+        Ok(spec
+            .transpose()
+            .map_err(ApiError::internal)?
+            .unwrap_or_default())
+    }
+
+    /// What a release that is not there yet would touch.
+    pub(crate) async fn touches_of_new(&self, new: &NewRelease) -> ApiResult<Touches> {
+        let mut rows = Vec::new();
+        let named = [
+            (ResourceKind::Process, new.process.as_ref()),
+            (ResourceKind::InputSet, new.input_set.as_ref()),
+        ];
+        for (kind, name) in named {
+            let Some(name) = name else { continue };
+            for organization in [new.organization.clone(), None] {
+                let key = ResourceKey {
+                    kind,
+                    organization,
+                    name: name.clone(),
+                };
+                rows.extend(newest(self.store(), &key, true, None).await?);
+            }
+        }
+        let (zones, new) = (self.zones().clone(), new.clone());
+        let judged = tokio::task::spawn_blocking(move || {
+            let world = World::from_entities(zones, rows);
+            world.map(|world| world.touches_of_new(&new))
+        });
+        let touches = judged.await.map_err(ApiError::internal)?;
+        Ok(touches.map_err(ApiError::internal)??)
+    }
+
     /// A token's holder by the token's digest, revoked or not.
     pub(crate) async fn holder_by_digest(&self, digest: &str) -> ApiResult<Option<Holder>> {
         Ok(self.store().holder_by_digest(digest).await?)

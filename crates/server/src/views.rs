@@ -1,9 +1,11 @@
 //! From the domain to what the API shows: one function per view, exhaustive, so that a new variant makes somebody think.
 
 pub(crate) mod activity;
+pub(crate) mod calendar;
 pub(crate) mod deployment;
 pub(crate) mod event;
 pub(crate) mod freeze;
+pub(crate) mod ical;
 pub(crate) mod plan;
 pub(crate) mod preparation;
 pub(crate) mod release;

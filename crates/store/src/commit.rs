@@ -15,6 +15,7 @@ use trainmaster_engine::ports::{
     Batch, Columns, EntityWrite, ReleaseColumns, Row, StoreError, StoredAnswer,
 };
 
+use crate::calendar;
 use crate::error::unreadable;
 use crate::outlets::home;
 use crate::script::{Cell, Conflict, Script, Table};
@@ -120,6 +121,38 @@ const RELEASE_TERM: Table = Table {
     key: 2,
     conflict: Conflict::Keep,
 };
+const CALENDAR_ENTRY: Table = Table {
+    name: "calendar_entry",
+    columns: &[
+        "class",
+        "start_at",
+        "release",
+        "end_at",
+        "organization",
+        "name",
+        "search",
+        "status",
+        "type",
+        "process",
+        "release_group",
+        "manager",
+        "labels",
+        "teams",
+        "processes",
+        "services",
+        "environments",
+        "exclusive",
+        "planned_start",
+        "planned_end",
+        "started_at",
+        "ended_at",
+        "changes",
+        "changed_at",
+        "announced",
+    ],
+    key: 3,
+    conflict: Conflict::Replace,
+};
 const ACTIVITY: Table = Table {
     name: "activity",
     columns: &["release", "position", "path", "status", "needs", "body"],
@@ -199,6 +232,8 @@ pub(crate) struct Plan {
     pub(crate) rows: Script,
     /// Releases that are removed; their logs go after the commit.
     pub(crate) removed: Vec<ReleaseId>,
+    /// When the newest record was written, microseconds since 1970.
+    at: i64,
     learned: Learned,
 }
 
@@ -211,6 +246,8 @@ pub(crate) struct Memory {
     indexed: u64,
     /// Digest of the words that are written of a release.
     words: BTreeMap<u64, u64>,
+    /// Digest of the calendar's row of a release.
+    calendar: BTreeMap<u64, u64>,
 }
 
 /// What changes in the writer's memory once a commit is there.
@@ -219,6 +256,7 @@ struct Learned {
     head: Option<(u64, String)>,
     indexed: Option<u64>,
     words: Vec<(u64, Option<u64>)>,
+    calendar: Vec<(u64, Option<u64>)>,
 }
 
 impl Memory {
@@ -228,6 +266,7 @@ impl Memory {
             head,
             indexed,
             words: BTreeMap::new(),
+            calendar: BTreeMap::new(),
         }
     }
 
@@ -254,15 +293,21 @@ impl Memory {
             self.head = head;
         }
         self.indexed = plan.learned.indexed.unwrap_or(self.indexed);
-        if self.words.len() > WORDS_REMEMBERED_MAX {
-            self.words.clear();
-        }
-        for (release, words) in plan.learned.words {
-            match words {
-                Some(digest) => self.words.insert(release, digest),
-                None => self.words.remove(&release),
-            };
-        }
+        remember(&mut self.words, plan.learned.words);
+        remember(&mut self.calendar, plan.learned.calendar);
+    }
+}
+
+/// Keeps digests of what is written of releases, or forgets them.
+fn remember(known: &mut BTreeMap<u64, u64>, learned: Vec<(u64, Option<u64>)>) {
+    if known.len() > WORDS_REMEMBERED_MAX {
+        known.clear();
+    }
+    for (release, digest) in learned {
+        match digest {
+            Some(digest) => known.insert(release, digest),
+            None => known.remove(&release),
+        };
     }
 }
 
@@ -274,6 +319,7 @@ impl Plan {
             journal: Script::default(),
             rows: Script::default(),
             removed: Vec::new(),
+            at: 0,
             learned: Learned::default(),
         };
         plan.records(&batch.records)?;
@@ -292,6 +338,7 @@ impl Plan {
         let mut deployments = Deployments::default();
         for record in records {
             let head = Head::of(record)?;
+            self.at = head.at.as_microsecond();
             match head.kind.as_ref() {
                 "OwnersNotified" | "OutletDisabled" => told.take(record)?,
                 "SecretSet" | "SecretDeleted" => self.sealed(record)?,
@@ -377,8 +424,11 @@ impl Plan {
                 None => self.delete(&write.key),
                 Some(row) => {
                     rows.take(&write.key, row)?;
-                    if let Columns::Release(columns) = &row.columns {
-                        self.words(&write.key, columns, memory, &mut rows);
+                    if let (EntityKey::Release(release), Columns::Release(columns)) =
+                        (&write.key, &row.columns)
+                    {
+                        self.words(*release, columns, memory, &mut rows);
+                        self.calendar(*release, columns, memory, &mut rows);
                     }
                 }
             }
@@ -393,6 +443,7 @@ impl Plan {
             (&RELEASE, rows.releases),
             (&RELEASE_TERM, rows.terms),
             (&TRACE, rows.traces),
+            (&CALENDAR_ENTRY, rows.calendar),
             (&ACTIVITY, rows.activities),
             (&APPROVAL_WAIT, rows.waits),
         ] {
@@ -404,14 +455,11 @@ impl Plan {
     /// Writes the words of a release if they are others than before.
     fn words(
         &mut self,
-        key: &EntityKey,
+        release: ReleaseId,
         columns: &ReleaseColumns,
         memory: &Memory,
         rows: &mut Rows,
     ) {
-        let EntityKey::Release(release) = key else {
-            return;
-        };
         let digest = words::digest(columns);
         if memory.words.get(&release.0) != Some(&digest) {
             self.rows.statement(
@@ -426,13 +474,7 @@ impl Plan {
                 [Cell::from(big(release.0))],
             );
             let traces = columns.traces.iter().map(|found| {
-                trace_cells(
-                    found,
-                    *release,
-                    0,
-                    &columns.organization,
-                    columns.created_at,
-                )
+                trace_cells(found, release, 0, &columns.organization, columns.created_at)
             });
             rows.traces.extend(traces);
         }
@@ -442,7 +484,29 @@ impl Plan {
             .push((release.0, (!columns.ended).then_some(digest)));
     }
 
+    /// Writes the calendar's row of a release if it is another one than before.
+    fn calendar(
+        &mut self,
+        release: ReleaseId,
+        columns: &ReleaseColumns,
+        memory: &Memory,
+        rows: &mut Rows,
+    ) {
+        let digest = calendar::digest(columns);
+        if memory.calendar.get(&release.0) != Some(&digest) {
+            self.rows.statement(
+                "delete from calendar_entry where release = ?",
+                [Cell::from(big(release.0))],
+            );
+            rows.calendar.extend(calendar::cells(release, columns));
+        }
+        self.learned
+            .calendar
+            .push((release.0, (!columns.ended).then_some(digest)));
+    }
+
     fn delete(&mut self, key: &EntityKey) {
+        let at = self.at;
         let mut run = |sql: &str, cells: Vec<Cell>| self.rows.statement(sql, cells);
         match key {
             EntityKey::Meta => run("delete from meta", vec![]),
@@ -477,7 +541,20 @@ impl Plan {
                 vec![Cell::from(big(release.0)), Cell::from(i64::from(*position))],
             ),
             EntityKey::Release(release) => {
+                run(
+                    "insert into calendar_gone (release, organization, name, start_at, end_at, changes, gone_at)
+                     select release, organization, name, start_at, end_at, changes + 1, ?
+                     from calendar_entry
+                     where release = ? and announced = 1
+                     on conflict (release) do nothing",
+                    vec![Cell::from(at), Cell::from(big(release.0))],
+                );
+                run(
+                    "delete from calendar_gone where gone_at < ?",
+                    vec![Cell::from(at.saturating_sub(calendar::GONE_KEPT_MICROS))],
+                );
                 for sql in [
+                    "delete from calendar_entry where release = ?",
                     "delete from release where id = ?",
                     "delete from release_term where release = ?",
                     "delete from activity where release = ?",
@@ -506,6 +583,7 @@ impl Plan {
                 );
                 self.removed.push(*release);
                 self.learned.words.push((release.0, None));
+                self.learned.calendar.push((release.0, None));
             }
         }
     }
@@ -769,6 +847,7 @@ struct Rows {
     releases: Vec<Vec<Cell>>,
     terms: Vec<Vec<Cell>>,
     traces: Vec<Vec<Cell>>,
+    calendar: Vec<Vec<Cell>>,
     activities: Vec<Vec<Cell>>,
     waits: Vec<Vec<Cell>>,
 }

@@ -5,6 +5,7 @@
 //! The journal and everything that follows from it are written in one transaction by one connection;
 //! output lives in a file of its own, so that a flood of it never delays a commit.
 
+mod calendar;
 mod commit;
 mod cursor;
 mod error;

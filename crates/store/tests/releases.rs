@@ -1,5 +1,6 @@
 //! Lists of releases: what filters let through, and pages that neither repeat nor leave out.
 
+mod calendar;
 mod common;
 mod deployments;
 

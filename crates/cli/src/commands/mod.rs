@@ -12,6 +12,7 @@ use crate::when;
 
 mod activity;
 mod audit;
+mod calendar;
 mod context;
 mod definition;
 mod delivery;
@@ -62,6 +63,7 @@ pub(crate) async fn run(cli: Cli) -> Done {
         Command::Where(args) => trace::find(&Session::new(&globals)?, &args).await,
         Command::Report(args) => trace::report(&Session::new(&globals)?, &args).await,
         Command::Metrics(args) => trace::metrics(&Session::new(&globals)?, &args).await,
+        Command::Calendar(args) => calendar::run(&Session::new(&globals)?, *args).await,
         Command::Inbox => people::inbox(&Session::new(&globals)?).await,
         Command::Notifications(args) => {
             people::notifications(&Session::new(&globals)?, &args).await

@@ -60,7 +60,7 @@ async fn create(session: &Session, args: &TokenCreateArgs) -> Done {
 }
 
 /// When a token ends: a length from now, or a time.
-fn expiry(session: &Session, text: &str) -> Result<String, Failure> {
+pub(super) fn expiry(session: &Session, text: &str) -> Result<String, Failure> {
     if let Ok(length) = when::parse_length(text) {
         let instant = session.now.checked_add(length).map_err(Failure::usage)?;
         return Ok(instant.to_string());

@@ -1,17 +1,19 @@
 //! Judges commands about tokens.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Holder, Permission, Role, TokenKind};
 use crate::command::NewToken;
 use crate::event::{Change, Event};
-use crate::ids::TokenId;
+use crate::ids::{Name, TokenId};
 use crate::rejection::Rejection;
 use crate::release::refuse_field;
 use crate::world::{Asker, World};
 
 /// Most tokens of an installation.
 const TOKENS_MAX: usize = 10_000;
+/// Most calendar feeds of one user that still answer.
+const FEEDS_MAX: usize = 20;
 /// The longest life of a token, in days.
 const TOKEN_DAYS_MAX: i64 = 366;
 
@@ -81,6 +83,13 @@ impl World {
         Ok(vec![asker.fact(issued)])
     }
 
+    fn feeds_of(&self, user: &Name, at: Timestamp) -> usize {
+        let own = self.holders.values().filter(|holder| {
+            holder.kind == TokenKind::Feed && holder.user == *user && holder.is_valid(at)
+        });
+        own.count()
+    }
+
     /// A token that follows its user is the user's own affair, and holds no more than the one it is asked with.
     fn check_own_token(&self, asker: &Asker<'_>, new: &NewToken) -> Result<(), Rejection> {
         let feed = new.kind == TokenKind::Feed;
@@ -110,6 +119,12 @@ impl World {
             return Err(Rejection::NotYours(
                 "a machine's token cannot ask for a person's".to_owned(),
             ));
+        }
+        if feed && self.feeds_of(&holder.user, asker.at) >= FEEDS_MAX {
+            return Err(Rejection::LimitReached {
+                what: "calendar feeds of one user",
+                limit: FEEDS_MAX as u64,
+            });
         }
         let unlimited = super::TokenScope::default();
         let (asked, held) = (

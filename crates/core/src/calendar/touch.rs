@@ -4,14 +4,14 @@
 //! Everyone who asks uses [`Release::touches`], so that calendar, freezes and reports cannot disagree.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::command::NewRelease;
-use crate::event::{Change, Event};
-use crate::ids::{ReleaseId, ResourceKey, ResourceKind};
 use crate::inputs::{InputDeclaration, InputType};
+use crate::plan::Plan;
 use crate::rejection::Rejection;
 use crate::release::{Life, Release};
 use crate::world::World;
@@ -43,7 +43,7 @@ impl Touches {
     /// by its name: `service`, `services`, `environment`, `environments`.
     pub fn of<'a>(
         labels: &BTreeMap<String, String>,
-        declarations: &'a [InputDeclaration],
+        declarations: &[InputDeclaration],
         value: impl Fn(&str) -> Option<&'a Value>,
     ) -> Touches {
         let mut touches = Touches::default();
@@ -145,99 +145,59 @@ impl World {
                 .clone(),
             None => BTreeMap::new(),
         };
-        Ok(self.known_touches(&process, new.revision, &new.labels, [&new.inputs, &set]))
-    }
-
-    fn known_touches(
-        &self,
-        process: &ResourceKey,
-        revision: Option<u32>,
-        labels: &BTreeMap<String, String>,
-        layers: [&BTreeMap<String, Value>; 2],
-    ) -> Touches {
-        let newest = || self.resource(process).map(|known| known.revision);
-        let plan = revision
+        let newest = || self.resource(&process).map(|known| known.revision);
+        let plan = new
+            .revision
             .or_else(newest)
-            .and_then(|revision| self.plan_of(process, revision));
+            .and_then(|revision| self.plan_of(&process, revision));
         let declared = plan.as_ref().map_or(&[][..], |plan| &plan.inputs);
-        let known = |name: &str| {
-            let given = layers
-                .iter()
-                .filter_map(|layer| layer.get(name))
-                .find(|value| !value.is_null());
-            let default = || {
-                let input = declared.iter().find(|input| input.name == name);
-                input.and_then(|input| input.default.as_ref())
-            };
-            given.or_else(default)
-        };
-        Touches::of(labels, declared, known)
+        Ok(known_touches(&new.labels, declared, [&new.inputs, &set]))
     }
 
-    fn touches_now(&self, release: &Release) -> Touches {
-        if release.life == Life::Draft {
-            let organization = release.organization.as_ref();
-            let set = release.input_set.as_ref().and_then(|set| {
-                let set = self
-                    .input_set_for(set, organization, &release.process)
-                    .ok()?;
-                Some(set.values.clone())
+    /// The process as far as known: the pinned revision, the one asked for, or the newest.
+    pub(crate) fn plan_known(&self, release: &Release) -> Option<Arc<Plan>> {
+        let newest = || self.resource(&release.process).map(|known| known.revision);
+        let known = release.revision.or(release.asked_revision).or_else(newest);
+        self.plan_of(&release.process, known?)
+    }
+
+    pub(crate) fn touches_now(&self, release: &Release, plan: Option<&Plan>) -> Touches {
+        let declared = plan.map_or(&[][..], |plan| &plan.inputs);
+        if release.life != Life::Draft {
+            return Touches::of(&release.labels, declared, |name| {
+                release.inputs.get(name).map(|input| &input.value)
             });
-            let set = set.unwrap_or_default();
-            return self.known_touches(
-                &release.process,
-                release.asked_revision,
-                &release.labels,
-                [&release.given, &set],
-            );
         }
-        let revision = release.revision.unwrap_or_default();
-        let plan = self.plan_of(&release.process, revision);
-        let declared = plan.as_ref().map_or(&[][..], |plan| &plan.inputs);
-        Touches::of(&release.labels, declared, |name| {
-            release.inputs.get(name).map(|input| &input.value)
-        })
+        let organization = release.organization.as_ref();
+        let set = release.input_set.as_ref();
+        let set = set.and_then(|set| {
+            let set = self
+                .input_set_for(set, organization, &release.process)
+                .ok()?;
+            Some(set.values.clone())
+        });
+        known_touches(
+            &release.labels,
+            declared,
+            [&release.given, &set.unwrap_or_default()],
+        )
     }
+}
 
-    /// Notes what a release touches now, after a fact that may have changed it.
-    pub(crate) fn note_touches(&mut self, id: ReleaseId, event: &Event) {
-        let may_change = matches!(
-            event.change,
-            Change::ReleaseCreated(_)
-                | Change::ReleaseEdited(_)
-                | Change::ReleaseFinalized { .. }
-                | Change::ReleaseCancelled { .. }
-                | Change::ReleaseQueued { .. }
-                | Change::ReleaseStarted { .. }
-        );
-        if may_change {
-            self.renew_touches(id);
-        }
-    }
-
-    /// Notes what drafts touch now, after a definition has changed that they may take values from.
-    pub(crate) fn note_touches_of_drafts(&mut self, key: &ResourceKey) {
-        let is_set = key.kind == ResourceKind::InputSet;
-        let concerns = |release: &Release| {
-            release.process == *key || (is_set && release.input_set.as_ref() == Some(&key.name))
+/// What labels and values touch, the stronger layer first and the defaults last.
+fn known_touches(
+    labels: &BTreeMap<String, String>,
+    declared: &[InputDeclaration],
+    layers: [&BTreeMap<String, Value>; 2],
+) -> Touches {
+    let known = |name: &str| {
+        let given = layers.iter().filter_map(|layer| layer.get(name));
+        let given = given.into_iter().find(|value| !value.is_null());
+        let default = || {
+            let input = declared.iter().find(|input| input.name == name);
+            input.and_then(|input| input.default.as_ref())
         };
-        let drafts: Vec<ReleaseId> = self
-            .releases()
-            .filter(|release| release.life == Life::Draft && concerns(release))
-            .map(|release| release.id)
-            .collect();
-        for id in drafts {
-            self.renew_touches(id);
-        }
-    }
-
-    fn renew_touches(&mut self, id: ReleaseId) {
-        let Some(release) = self.release(id) else {
-            return;
-        };
-        let touches = self.touches_now(release);
-        if touches != release.touches {
-            self.keep_touches(id, touches);
-        }
-    }
+        given.or_else(default)
+    };
+    Touches::of(labels, declared, known)
 }

@@ -747,6 +747,8 @@ impl Release {
             input_set: created.input_set,
             inputs: BTreeMap::new(),
             touches: Default::default(),
+            involves: Default::default(),
+            changes: Default::default(),
             variables: BTreeMap::new(),
             created_by: event.by.clone(),
             created_at: event.at,

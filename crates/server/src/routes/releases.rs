@@ -284,18 +284,21 @@ pub(crate) async fn edit_release(
 ) -> ApiResult<Response> {
     let id = release_id(&id)?;
     let changes = Box::new(changes(payload.body)?);
-    carry_out(
-        &app,
-        &viewer,
-        id,
-        Command::EditRelease {
-            release: id,
-            changes,
-            if_version,
-        },
-        None,
-    )
-    .await
+    let is_moved = changes.start_at.is_some() || changes.expected_end_at.is_some();
+    let command = Command::EditRelease {
+        release: id,
+        changes,
+        if_version,
+    };
+    let mut answer = submitted(&app, &viewer, id, command, None).await?;
+    if is_moved {
+        // Whoever moves a release learns at once what it collides with there.
+        let mut view: ReleaseView =
+            serde_json::from_str(&answer.body).map_err(ApiError::internal)?;
+        view.warnings = super::calendar::warnings(&app, &viewer, id).await?;
+        answer.body = serde_json::to_string(&view).map_err(ApiError::internal)?;
+    }
+    Ok(answered(StatusCode::OK, answer))
 }
 
 fn changes(body: EditRelease) -> ApiResult<ReleaseChanges> {
@@ -551,6 +554,17 @@ async fn carry_out(
     command: Command,
     repeat: Option<Idempotency>,
 ) -> ApiResult<Response> {
+    let answer = submitted(app, viewer, id, command, repeat).await?;
+    Ok(answered(StatusCode::OK, answer))
+}
+
+async fn submitted(
+    app: &App,
+    viewer: &Viewer,
+    id: ReleaseId,
+    command: Command,
+    repeat: Option<Idempotency>,
+) -> ApiResult<Answer> {
     app.seen(viewer, id).await?;
     let (holder, now) = (viewer.holder().clone(), app.now());
     let answer = move |world: &World, _: &[Event]| {
@@ -564,10 +578,7 @@ async fn carry_out(
         ))
         .unwrap_or_default()
     };
-    Ok(answered(
-        StatusCode::OK,
-        app.submit(viewer, command, repeat, answer).await?,
-    ))
+    app.submit(viewer, command, repeat, answer).await
 }
 
 /// The answer to a change, as it is kept under the idempotency key.

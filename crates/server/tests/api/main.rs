@@ -1,6 +1,7 @@
 //! Stories told through the router, with the real engine and store and a clock that is moved by hand.
 
 mod access;
+mod calendar;
 mod definitions;
 mod deployments;
 mod freezes;

@@ -3,6 +3,7 @@
 //! All of them are methods of [`SqlStore`](crate::SqlStore), read committed rows only, and never hold a writer up.
 //! Whether a viewer may see something is for the caller to say, by the organizations a filter names.
 
+mod calendar;
 mod checkpoints;
 mod deliveries;
 mod deployments;
@@ -23,6 +24,7 @@ use sea_orm::{ConnectionTrait as _, QueryResult, TryGetable};
 use serde::de::DeserializeOwned;
 use trainmaster_engine::ports::StoreError;
 
+pub use calendar::{CalendarFilter, CalendarRow, Gone, ROWS_MAX};
 pub use deliveries::DeliveryFilter;
 pub use deployments::{
     DeploymentFilter, DeploymentRow, Found, ReleaseHead, ReleaseWord, StateFilter,

@@ -2,15 +2,16 @@
 
 use sea_orm::sea_query::{SelectStatement, SqliteQueryBuilder};
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
+use trainmaster_core::calendar::span::Span;
 use trainmaster_core::figures::Period;
 use trainmaster_core::ids::{Name, Owner, ReleaseId, ResourceKey, ResourceKind};
 use trainmaster_core::status::{ReleaseStatus, Stage};
 use trainmaster_core::trace::TraceKind;
 
 use super::{
-    Archived, DeploymentFilter, FiguresFilter, JournalFilter, JournalOrder, PageRequest,
-    ReleaseFilter, ReleaseOrder, ResourceFilter, StateFilter, deployments, figures, inbox, journal,
-    notifications, resources, retention,
+    Archived, CalendarFilter, DeploymentFilter, FiguresFilter, JournalFilter, JournalOrder,
+    PageRequest, ReleaseFilter, ReleaseOrder, ResourceFilter, StateFilter, calendar, deployments,
+    figures, inbox, journal, notifications, resources, retention,
 };
 use crate::{Options, SqlStore};
 
@@ -259,6 +260,29 @@ async fn deployments_and_what_is_due_follow_an_index() {
     ] {
         assert_searched(&store, &select, "figures").await;
     }
+}
+
+#[tokio::test]
+async fn a_page_of_the_calendar_reads_one_short_piece_of_each_class() {
+    let (_folder, store) = store().await;
+    let at = |text: &str| text.parse().expect("a time");
+    let range = Span::new(at("2026-11-01T00:00:00Z"), at("2026-12-01T00:00:00Z"));
+    let filter = CalendarFilter {
+        organizations: Some(vec![Some(name("shop")), None]),
+        services: vec!["cart".to_owned()],
+        search: "week".to_owned(),
+        ..CalendarFilter::default()
+    };
+    let now = at("2026-11-15T00:00:00Z");
+    let page = calendar::overlapping(&filter, range, now, Some((7, 7)), 50);
+    assert_searched(&store, &page, "calendar").await;
+    let lines = plan(&store, &page).await;
+    let pieces = lines.iter().filter(|line| {
+        line.contains("PRIMARY KEY (class=? AND (start_at,release)>(?,?)")
+            || line.contains("PRIMARY KEY (class=? AND start_at>? AND start_at<?)")
+            || line.contains("PRIMARY KEY (class=? AND start_at<?)")
+    });
+    assert_eq!(pieces.count(), 15, "{lines:#?}");
 }
 
 #[tokio::test]

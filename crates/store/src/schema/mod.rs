@@ -9,6 +9,7 @@ mod m0002_trace;
 mod m0003_users;
 mod m0004_audit;
 mod m0004_sign_in;
+mod m0005_calendar;
 mod m0005_groups;
 mod m0005_outlets;
 
@@ -31,6 +32,7 @@ impl MigratorTrait for Main {
             Box::new(m0004_audit::Audit),
             Box::new(m0005_groups::Groups),
             Box::new(m0005_outlets::Outlets),
+            Box::new(m0005_calendar::Calendar),
         ]
     }
 }

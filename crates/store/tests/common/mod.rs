@@ -11,7 +11,9 @@ use trainmaster_core::entity::EntityKey;
 use trainmaster_core::ids::ReleaseId;
 use trainmaster_core::release::Release;
 use trainmaster_engine::journal::Record;
-use trainmaster_engine::ports::{Batch, Columns, EntityWrite, ReleaseColumns, Row, Store as _};
+use trainmaster_engine::ports::{
+    Batch, CalendarColumns, Columns, EntityWrite, ReleaseColumns, Row, Store as _,
+};
 use trainmaster_store::{Options, SqlStore};
 
 /// A store in a folder of its own, with the journal as the engine would know it.
@@ -183,6 +185,7 @@ pub(crate) fn write_release(release: &Release) -> EntityWrite {
             .group
             .as_ref()
             .map(|group| group.planned_at.as_microsecond()),
+        calendar: calendar(release),
     };
     let body = serde_json::to_string(release).expect("a body");
     let columns = Columns::Release(Box::new(columns));
@@ -190,6 +193,38 @@ pub(crate) fn write_release(release: &Release) -> EntityWrite {
         key: EntityKey::Release(release.id),
         row: Some(Row { body, columns }),
     }
+}
+
+/// A release's place in the calendar.
+fn calendar(release: &Release) -> Option<CalendarColumns> {
+    let place = release.place().filter(|_| !release.archived)?;
+    let words = |names: &std::collections::BTreeSet<String>| -> String {
+        names.iter().map(|name| format!(" {name} ")).collect()
+    };
+    Some(CalendarColumns {
+        start: place.span.start.as_microsecond(),
+        end: place.span.end.as_microsecond(),
+        open: place.open,
+        started_at: release.started_at.map(|at| at.as_microsecond()),
+        expected_end_at: release.expected_end_at.map(|at| at.as_microsecond()),
+        teams: release
+            .involves
+            .teams
+            .iter()
+            .map(|team| format!(" {team} "))
+            .collect(),
+        manager: release
+            .manager
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        processes: format!(" {} ", release.process.name),
+        services: words(&release.touches.services),
+        environments: words(&release.touches.environments),
+        changes: release.changes.count,
+        announced: release.changes.announced,
+        ..CalendarColumns::default()
+    })
 }
 
 /// An activity's row.
