@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::preparation::WarningView;
 use crate::status::{ReleaseStatus, ReleaseType, Stage};
 
 /// A stretch of time of the calendar with everything in it that the viewer sees.
@@ -327,16 +328,6 @@ pub struct CalendarCheck {
     pub free: Vec<SlotView>,
     /// Position of the journal that it shows at least.
     pub as_of: u64,
-}
-
-/// Something to think about, with a code that stays the same.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct WarningView {
-    /// `conflict`, `freeze`, `planned-before-predecessor`, `planned-after-follower` or another one.
-    pub code: String,
-    /// What holds.
-    pub message: String,
 }
 
 /// A free stretch of time.

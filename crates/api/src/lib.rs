@@ -31,7 +31,7 @@ pub use activity::{
 pub use calendar::{
     CalendarBand, CalendarCheck, CalendarDay, CalendarEntry, CalendarMark, CalendarView,
     CapacityPeriod, CapacityView, CheckCalendar, ConflictView, CreateFeed, FeedView, IssuedFeed,
-    LegendItem, SlotView, TouchesView, WarningView,
+    LegendItem, SlotView, TouchesView,
 };
 pub use deployment::{
     CommitView, DeployedCommits, DeploymentView, StayView, WhereRelease, WhereView,

@@ -7,7 +7,6 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::activity::{ActivitySummary, ActivityView};
-use crate::calendar::WarningView;
 use crate::event::AuditRecord;
 use crate::patch::present;
 use crate::preparation::{ReadinessView, ReviewNoteView, WarningView};
@@ -473,9 +472,6 @@ pub struct ReleaseView {
     pub forecast_end_at: Option<String>,
     /// Planned against actual times.
     pub punctuality: PunctualityView,
-    /// What there is to think about after its times were changed; see `POST /calendar/check` at other times.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub warnings: Vec<WarningView>,
     /// Position of the journal that the view shows at least; answers to changes carry it as a header instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<u64>,

@@ -739,6 +739,7 @@ fn clash_warnings(found: &Clash, rows: &[CalendarRow]) -> Vec<WarningView> {
         let other = &rows[conflict.other];
         WarningView {
             code: "conflict".to_owned(),
+            field: Some("startAt".to_owned()),
             message: format!(
                 "takes place at the same time as `{}` ({}): {}",
                 other.release, other.name, conflict.shared
@@ -794,6 +795,7 @@ fn contradiction(neighbour: &Neighbour, row: &CalendarRow) -> WarningView {
     WarningView {
         code: code.to_owned(),
         message,
+        field: Some("startAt".to_owned()),
     }
 }
 

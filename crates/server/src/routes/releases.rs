@@ -295,7 +295,10 @@ pub(crate) async fn edit_release(
         // Whoever moves a release learns at once what it collides with there.
         let mut view: ReleaseView =
             serde_json::from_str(&answer.body).map_err(ApiError::internal)?;
-        view.warnings = super::calendar::warnings(&app, &viewer, id).await?;
+        let found = super::calendar::warnings(&app, &viewer, id).await?;
+        view.warnings
+            .retain(|known| found.iter().all(|found| found.code != known.code));
+        view.warnings.extend(found);
         answer.body = serde_json::to_string(&view).map_err(ApiError::internal)?;
     }
     Ok(answered(StatusCode::OK, answer))

@@ -149,7 +149,6 @@ pub(crate) fn release(
         actions: actions(world.release_actions(holder, id, now)),
         forecast_end_at: instant_of(world.forecast_end(id, now)),
         punctuality: super::report::punctuality(release.punctuality(now)),
-        warnings: Vec::new(),
         as_of,
     })
 }
