@@ -63,7 +63,7 @@ pub(crate) enum ReleaseCommand {
     Link(LinkArgs),
     /// The events of a release as the journal holds them
     Events(EventsArgs),
-    /// The record of a release: approvals, inputs, attempts, deployments, deviations, notes
+    /// The record of a release: who approved, what ran, what was deployed, how it deviated
     Report(super::ReleaseReportArgs),
 }
 
