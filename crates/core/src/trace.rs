@@ -40,7 +40,7 @@ pub enum TraceSource {
     Deployment,
     /// In a link of the release.
     Link,
-    /// In an input value.
+    /// In an input value, or in the context of the release.
     Input,
 }
 
@@ -114,7 +114,7 @@ impl TraceSource {
     }
 }
 
-/// The words of a release: from its links and its inputs.
+/// The words of a release: from its links, its inputs and its context.
 pub fn of_release(release: &Release) -> BTreeSet<Trace> {
     let mut found = BTreeSet::new();
     for link in &release.links {
@@ -128,6 +128,9 @@ pub fn of_release(release: &Release) -> BTreeSet<Trace> {
     match release.inputs.is_empty() {
         true => given.for_each(|(name, value)| of_field(name, value, 0, &mut found)),
         false => resolved.for_each(|(name, value)| of_field(name, value, 0, &mut found)),
+    }
+    for (name, value) in &release.context {
+        of_field(name, value, 0, &mut found);
     }
     found
 }
