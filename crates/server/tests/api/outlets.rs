@@ -126,8 +126,22 @@ async fn a_rule_sends_what_it_means_once_and_the_log_says_so() {
     let refused = stranger.get("/api/v1/deliveries").await;
     refused.problem("forbidden");
     let one = webhooks[0]["id"].as_str().expect("an id");
-    let hidden = stranger.get(&format!("/api/v1/deliveries/{one}")).await;
+    let other = test
+        .client(
+            "shop-manager",
+            &[],
+            &[trainmaster_core::access::Role::ReleaseManager],
+            Some("shop"),
+        )
+        .await;
+    let hidden = other.get(&format!("/api/v1/deliveries/{one}")).await;
     hidden.problem("unknown-delivery");
+    let nothing = other.get("/api/v1/deliveries").await.expect(StatusCode::OK);
+    assert_eq!(
+        nothing["items"],
+        json!([]),
+        "another organization sees none of it"
+    );
 }
 
 #[tokio::test]
