@@ -11,6 +11,7 @@ mod deployment;
 mod event;
 mod freeze;
 mod outlet;
+mod group;
 mod patch;
 mod people;
 mod preparation;
@@ -53,6 +54,8 @@ pub use preparation::{
     ReleaseForm, ReleaseFormField, ReviewActivity, ReviewNoteView, ReviewOwnerView, ReviewView,
     RevisionDiff, SetReadiness, SpecChange, WarningView,
 };
+pub use group::{ClockChange, GroupPreview, PlannedRelease};
+pub use people::{InboxItem, InboxKind, NotificationView};
 pub use problem::{CODES, FieldError, PROBLEM_BASE, Problem};
 pub use release::{
     AbortRelease, ActionView, ActivateRelease, AddNote, CountersView, CreateRelease,

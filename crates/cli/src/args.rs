@@ -12,6 +12,7 @@ mod activity;
 mod calendar;
 mod freeze;
 mod input_set;
+mod group;
 mod release;
 mod trace;
 
@@ -19,6 +20,7 @@ pub(crate) use activity::*;
 pub(crate) use calendar::*;
 pub(crate) use freeze::*;
 pub(crate) use input_set::*;
+pub(crate) use group::*;
 pub(crate) use release::*;
 pub(crate) use trace::*;
 
@@ -146,6 +148,9 @@ pub(crate) enum Command {
     /// Input sets: values for the inputs of a process
     #[command(subcommand)]
     InputSet(InputSetCommand),
+    /// Release groups: what they plan and what they have made
+    #[command(subcommand)]
+    Group(GroupCommand),
     /// Activities of a release
     #[command(subcommand, visible_alias = "act")]
     Activity(ActivityCommand),

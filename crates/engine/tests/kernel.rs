@@ -1,5 +1,7 @@
 //! The kernel alone: judging, chaining, rows, bounds; no clock, no disk, no task.
 
+mod groups;
+
 use jiff::tz::TimeZoneDatabase;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;

@@ -11,6 +11,7 @@ mod events;
 mod feeds;
 mod freezes;
 mod input_sets;
+mod groups;
 mod logs;
 mod outlets;
 mod people;
@@ -138,6 +139,8 @@ fn guarded() -> OpenApiRouter<App> {
         .routes(routes!(resources::list_revisions))
         .routes(routes!(resources::get_revision))
         .routes(routes!(resources::export_resource))
+        .routes(routes!(groups::preview_group))
+        .routes(routes!(groups::list_group_releases))
         .routes(routes!(releases::list_releases, releases::create_release))
         .routes(routes!(
             releases::get_release,

@@ -128,6 +128,10 @@ pub(crate) async fn definitions_of(
     if !release.status().is_terminal() {
         rows.extend(freezes_of(store, release).await?);
     }
+    // Whether it may start is for its group to say.
+    if let Some(group) = release.group_key() {
+        rows.extend(store.group_rows(&group).await?);
+    }
     Ok(rows)
 }
 

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use trainmaster_core::World;
 use trainmaster_core::entity::Entity;
 use trainmaster_core::ids::{Name, ReleaseId};
+use trainmaster_core::release::Life;
 use trainmaster_engine::journal::Record;
 use trainmaster_engine::{Engine, Subscription};
 use trainmaster_store::SqlStore;
@@ -123,8 +124,12 @@ impl Worlds {
             return Ok(None);
         };
         let organization = release.organization.clone();
+        let queued = release.group.is_some() && release.life == Life::Queued;
         let world = Arc::new(Mutex::new(world));
-        read.keep(id, &world, &organization);
+        // What a queued release waits for changes with other releases of its group, and is read anew.
+        if !queued {
+            read.keep(id, &world, &organization);
+        }
         Ok(Some(Snapshot {
             organization,
             as_of: read.as_of,

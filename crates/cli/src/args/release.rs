@@ -301,6 +301,9 @@ pub(crate) struct ReleaseListArgs {
     /// Only releases of this process
     #[arg(long, value_name = "PROCESS")]
     pub(crate) process: Option<String>,
+    /// Only releases of this release group
+    #[arg(long, value_name = "GROUP")]
+    pub(crate) group: Option<String>,
     /// Only what holds these words
     #[arg(long, value_name = "TEXT")]
     pub(crate) search: Option<String>,

@@ -353,7 +353,7 @@ async fn read(
         .await
 }
 
-fn within(organization: Option<&str>) -> Vec<(&'static str, String)> {
+pub(super) fn within(organization: Option<&str>) -> Vec<(&'static str, String)> {
     organization
         .map(|name| ("organization", name.to_owned()))
         .into_iter()

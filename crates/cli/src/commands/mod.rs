@@ -18,6 +18,7 @@ mod definition;
 mod delivery;
 mod freeze;
 mod input_set;
+mod group;
 mod login;
 mod maintenance;
 mod people;
@@ -57,6 +58,7 @@ pub(crate) async fn run(cli: Cli) -> Done {
         Command::Revisions(args) => definition::revisions(&Session::new(&globals)?, &args).await,
         Command::Release(command) => release::run(&Session::new(&globals)?, command).await,
         Command::InputSet(command) => input_set::run(&Session::new(&globals)?, command).await,
+        Command::Group(command) => group::run(&Session::new(&globals)?, command).await,
         Command::Activity(command) => activity::run(&Session::new(&globals)?, command).await,
         Command::Freeze(command) => freeze::run(&Session::new(&globals)?, command).await,
         Command::Deployed(args) => trace::deployed(&Session::new(&globals)?, &args).await,

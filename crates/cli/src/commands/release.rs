@@ -153,6 +153,7 @@ pub(crate) async fn list(session: &Session, args: &ReleaseListArgs) -> Done {
         query.push(("status", args.status.join(",")));
     }
     query.extend(args.process.clone().map(|process| ("process", process)));
+    query.extend(args.group.clone().map(|group| ("group", group)));
     query.extend(args.search.clone().map(|words| ("search", words)));
     if args.archived {
         query.push(("archived", "true".to_owned()));

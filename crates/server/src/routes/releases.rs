@@ -13,7 +13,7 @@ use trainmaster_api::{
     RestartRelease, TimelineView,
 };
 use trainmaster_core::command::{NewRelease, ReleaseChanges, ReleaseCommand};
-use trainmaster_core::ids::{Owner, ReleaseId};
+use trainmaster_core::ids::{Owner, ReleaseId, ResourceKey};
 use trainmaster_core::{Change, Command, Event, World};
 use trainmaster_engine::{Answer, Idempotency};
 use trainmaster_store::read::{Archived, ReleaseFilter, ReleaseOrder};
@@ -84,9 +84,36 @@ pub(crate) async fn list_releases(
     viewer: Viewer,
     Query(query): Query<ListReleases>,
 ) -> ApiResult<Json<Page<ReleaseSummary>>> {
+    releases_of(&app, &viewer, query).await
+}
+
+impl ListReleases {
+    /// The organization that is asked for; empty or absent is the account level.
+    pub(super) fn organization(&self) -> Option<&str> {
+        self.organization.as_deref().filter(|name| !name.is_empty())
+    }
+
+    /// The same, of one release group and by its start.
+    pub(super) fn of_group(self, group: &ResourceKey) -> ListReleases {
+        let organization = group.organization.as_ref();
+        ListReleases {
+            organization: Some(organization.map_or_else(String::new, ToString::to_string)),
+            group: Some(group.name.to_string()),
+            order: self.order.or_else(|| Some("start".to_owned())),
+            ..self
+        }
+    }
+}
+
+/// One page of releases.
+pub(super) async fn releases_of(
+    app: &App,
+    viewer: &Viewer,
+    query: ListReleases,
+) -> ApiResult<Json<Page<ReleaseSummary>>> {
     let as_of = app.position();
     let page = rows::page(query.limit, query.cursor.clone())?;
-    let filter = filter(&viewer, &query)?;
+    let filter = filter(viewer, &query)?;
     if filter.organizations.as_ref().is_some_and(Vec::is_empty) {
         return Ok(Json(Page {
             items: Vec::new(),

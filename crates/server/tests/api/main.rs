@@ -6,6 +6,7 @@ mod definitions;
 mod deployments;
 mod freezes;
 mod input_sets;
+mod groups;
 mod limits;
 mod listening;
 mod live;

@@ -7,7 +7,7 @@ use sea_orm::sea_query::{
     Alias, Cond, Expr, ExprTrait as _, Func, JoinType, Order, Query, SelectStatement, UnionType,
 };
 use trainmaster_core::entity::{Entity, Resource};
-use trainmaster_core::ids::{Name, ReleaseId};
+use trainmaster_core::ids::{Name, ReleaseId, ResourceKey};
 use trainmaster_core::release::{Release, ReleaseType};
 use trainmaster_core::status::{ReleaseStatus, Stage};
 use trainmaster_engine::ports::StoreError;
@@ -250,32 +250,61 @@ impl SqlStore {
         };
         let process: Option<Resource> = self.resource(&process).await?;
         entities.extend(process.map(Entity::Resource));
-        entities.extend(self.group_rows(&entities).await?);
+        let group = entities.iter().find_map(|entity| match entity {
+            Entity::Release(release) => release.group_key(),
+            _ => None,
+        });
+        if let Some(group) = group {
+            entities.extend(self.group_rows(&group).await?);
+        }
         Ok(Some(ReleaseRows {
             entities,
             children: self.children(release).await?,
         }))
     }
 
-    /// What a release's group says about it: its definition and how far it has come.
-    async fn group_rows(&self, entities: &[Entity]) -> Result<Vec<Entity>, StoreError> {
-        let key = entities.iter().find_map(|entity| match entity {
-            Entity::Release(release) => release.group_key(),
-            _ => None,
-        });
-        let Some(key) = key else {
-            return Ok(Vec::new());
-        };
-        let resource: Option<Resource> = self.resource(&key).await?;
+    /// A release group: its definition, its newest revision, and how far it has come.
+    pub async fn group_rows(&self, key: &ResourceKey) -> Result<Vec<Entity>, StoreError> {
+        let resource: Option<Resource> = self.resource(key).await?;
         let mut rows = Vec::new();
         let mut transaction = self.readers.begin().await.sorted()?;
-        rows.extend(load::group_of(&mut transaction, &key).await?);
+        rows.extend(load::group_of(&mut transaction, key).await?);
         if let Some(resource) = resource {
-            let newest = load::revision_of(&mut transaction, &key, resource.revision).await?;
+            let newest = load::revision_of(&mut transaction, key, resource.revision).await?;
             rows.extend(newest.map(Entity::Revision));
             rows.push(Entity::Resource(resource));
         }
         Ok(rows)
+    }
+
+    /// The releases of a group whose planned instants lie in `[from, to]`.
+    pub async fn planned_releases(
+        &self,
+        group: &ResourceKey,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<(Timestamp, ReleaseId)>, StoreError> {
+        let select = Query::select()
+            .column("id")
+            .column("planned_at")
+            .from("release")
+            .and_where(Expr::col("organization").eq(organization_text(&group.organization)))
+            .and_where(Expr::col("group_name").eq(group.name.as_str()))
+            .and_where(Expr::cust("group_name <> ''"))
+            .and_where(Expr::col("planned_at").gte(from.as_microsecond()))
+            .and_where(Expr::col("planned_at").lte(to.as_microsecond()))
+            .to_owned();
+        let rows = self.rows(&select).await?;
+        rows.iter()
+            .map(|row| {
+                let id: i64 = column(row, "id")?;
+                let at: i64 = column(row, "planned_at")?;
+                let at = Timestamp::from_microsecond(at).map_err(|_| {
+                    StoreError::Damaged(format!("release {id} is planned outside of all time"))
+                })?;
+                Ok((at, ReleaseId(id.unsigned_abs())))
+            })
+            .collect()
     }
 
     /// The children of a release, by number.
