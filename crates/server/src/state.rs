@@ -163,10 +163,6 @@ impl App {
         self.0.parts.logs.as_ref()
     }
 
-    pub(crate) fn zones(&self) -> &TimeZoneDatabase {
-        &self.0.parts.zones
-    }
-
     pub(crate) fn clock(&self) -> &dyn Clock {
         self.0.parts.clock.as_ref()
     }

@@ -180,6 +180,31 @@ fn a_group_makes_scheduled_releases_within_its_horizon() {
 }
 
 #[test]
+fn the_example_of_a_weekly_group_plans_around_the_holidays() {
+    let mut story = Story::with(include_str!("../../../../examples/hello/process.yaml"));
+    story.now = "2026-11-21T08:00:00Z".parse().expect("an instant");
+    story.apply(include_str!("../../../../examples/weekly/group.yaml"));
+    let names: Vec<&str> = made(&story)
+        .iter()
+        .map(|release| release.name.as_str())
+        .collect();
+    assert_eq!(names.len(), 11);
+    assert_eq!(
+        names[..6],
+        [
+            "Week 48 Release",
+            "Week 49 Release",
+            "Week 50 Release",
+            "Week 51 Release",
+            "Week 1 Release",
+            "Week 2 Release",
+        ]
+    );
+    assert_eq!(made(&story)[4].software_version.as_deref(), Some("2027.1"));
+    assert_eq!(made(&story)[0].inputs["who"].value, json!("week 48"));
+}
+
+#[test]
 fn three_weeks_make_three_more_releases_without_anybody() {
     let mut story = with(&weekly(""));
     let before = ids(&story);
