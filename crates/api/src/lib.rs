@@ -10,8 +10,8 @@ mod calendar;
 mod deployment;
 mod event;
 mod freeze;
-mod outlet;
 mod group;
+mod outlet;
 mod patch;
 mod people;
 mod preparation;
@@ -44,6 +44,7 @@ pub use freeze::{
     ActiveFreezeView, DeferralView, FreezeEffect, FreezeOverrideView, FreezeScopeView,
     FreezeWindowView, OverrideFreeze, RevokeOverride,
 };
+pub use group::{ClockChange, GroupPreview, PlannedRelease};
 pub use outlet::{DeliveryStatus, DeliveryView, RuleTest, SecretView, SetSecret};
 pub use people::{
     InboxCounts, InboxItem, InboxKind, MarkRead, NotificationPage, NotificationView, UnreadCount,
@@ -54,8 +55,6 @@ pub use preparation::{
     ReleaseForm, ReleaseFormField, ReviewActivity, ReviewNoteView, ReviewOwnerView, ReviewView,
     RevisionDiff, SetReadiness, SpecChange, WarningView,
 };
-pub use group::{ClockChange, GroupPreview, PlannedRelease};
-pub use people::{InboxItem, InboxKind, NotificationView};
 pub use problem::{CODES, FieldError, PROBLEM_BASE, Problem};
 pub use release::{
     AbortRelease, ActionView, ActivateRelease, AddNote, CountersView, CreateRelease,

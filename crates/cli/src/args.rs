@@ -11,16 +11,16 @@ use clap_complete::Shell;
 mod activity;
 mod calendar;
 mod freeze;
-mod input_set;
 mod group;
+mod input_set;
 mod release;
 mod trace;
 
 pub(crate) use activity::*;
 pub(crate) use calendar::*;
 pub(crate) use freeze::*;
-pub(crate) use input_set::*;
 pub(crate) use group::*;
+pub(crate) use input_set::*;
 pub(crate) use release::*;
 pub(crate) use trace::*;
 

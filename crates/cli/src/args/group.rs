@@ -8,7 +8,7 @@ use super::PageArgs;
 #[derive(Debug, Subcommand)]
 pub(crate) enum GroupCommand {
     /// The next dates of a release group, whether the releases exist already or not
-    Preview(PreviewArgs),
+    Preview(GroupPreviewArgs),
     /// The releases of a release group, by their start
     Releases(GroupReleasesArgs),
 }
@@ -26,7 +26,7 @@ pub(crate) struct GroupArg {
 
 /// `group preview`.
 #[derive(Debug, Args)]
-pub(crate) struct PreviewArgs {
+pub(crate) struct GroupPreviewArgs {
     #[command(flatten)]
     pub(crate) group: GroupArg,
     /// How many dates, 1 to 366

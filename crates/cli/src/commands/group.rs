@@ -4,7 +4,7 @@ use trainmaster_api::{ClockChange, GroupPreview, PlannedRelease, ReleaseSummary}
 
 use super::definition::within;
 use super::{Session, release};
-use crate::args::{Format, GroupCommand, GroupReleasesArgs, PreviewArgs};
+use crate::args::{Format, GroupCommand, GroupPreviewArgs, GroupReleasesArgs};
 use crate::client;
 use crate::failure::Done;
 use crate::{output, when};
@@ -17,7 +17,7 @@ pub(crate) async fn run(session: &Session, command: GroupCommand) -> Done {
     }
 }
 
-async fn preview(session: &Session, args: &PreviewArgs) -> Done {
+async fn preview(session: &Session, args: &GroupPreviewArgs) -> Done {
     let mut query = within(args.group.org.as_deref());
     query.push(("count", args.count.to_string()));
     if let Some(from) = &args.from {
