@@ -790,6 +790,65 @@ fn the_calendar_shows_conflicts_finds_free_slots_and_is_shared_as_a_feed() {
 }
 
 #[test]
+fn who_may_do_what_is_answered_with_its_reason() {
+    let server = server_with_processes();
+    let people = "apiVersion: trainmaster.dev/v1
+kind: Organization
+metadata: {name: payments}
+spec: {title: Payments}
+---
+apiVersion: trainmaster.dev/v1
+kind: Team
+metadata: {name: leads, organization: payments}
+spec: {members: [maria]}
+---
+apiVersion: trainmaster.dev/v1
+kind: RoleBinding
+metadata: {name: leads, organization: payments}
+spec: {role: release-manager, subjects: [\"team:leads\"]}
+";
+    let admin = |args: &[&str]| server.cli(args);
+    server
+        .cli_as(&server.admin_token, &["apply", "-f", "-"], people)
+        .ok();
+    let ask = ["policy", "can-i", "release:start", "--as", "maria", "--org"];
+    let ask = |place: &'static str| [&ask[..], &[place]].concat();
+    assert_eq!(
+        admin(&ask("payments")).ok().trim(),
+        "yes: role binding `leads` gives `release-manager` to team:leads in organization `payments`"
+    );
+    let refused = admin(&ask("lending"));
+    assert_eq!(refused.code, Some(3));
+    assert!(
+        refused
+            .shown()
+            .contains("no: no role grants `release:start` in organization `lending`"),
+        "{}",
+        refused.shown()
+    );
+    let roles = admin(&["policy", "list"]).ok();
+    assert!(
+        roles.contains("author") && roles.contains("definition:edit"),
+        "{roles}"
+    );
+    for kind in ["organizations", "teams", "role-bindings"] {
+        let listed = admin(&["get", kind, "-o", "name"]).ok();
+        assert_eq!(listed.lines().count(), 1, "{kind}: {listed}");
+    }
+    let exported = admin(&["export", "role-bindings"]).ok();
+    assert!(exported.contains("team:leads"), "{exported}");
+    admin(&[
+        "delete",
+        "role-binding",
+        "leads",
+        "--org",
+        "payments",
+        "--yes",
+    ]);
+    assert_eq!(admin(&ask("payments")).code, Some(3));
+}
+
+#[test]
 fn the_exported_journal_is_verified_without_a_server_and_every_change_is_found() {
     let server = server_with_processes();
     let id = create(&server, &["--process", "shaky", "--start"]);
