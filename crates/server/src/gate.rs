@@ -264,6 +264,62 @@ pub(crate) const TABLE: &[(&str, &str, Need)] = &[
         Holds(P::Read),
     ),
     ("get", "/metrics", Token),
+    ("get", "/api/v1/input-sets", Holds(P::Read)),
+    (
+        "post",
+        "/api/v1/input-sets/{name}/archive",
+        Asks(P::DefinitionEdit),
+    ),
+    (
+        "post",
+        "/api/v1/input-sets/{name}/clone",
+        Asks(P::DefinitionEdit),
+    ),
+    (
+        "get",
+        "/api/v1/input-sets/{name}/completeness",
+        Holds(P::Read),
+    ),
+    (
+        "post",
+        "/api/v1/input-sets/{name}/unarchive",
+        Asks(P::DefinitionEdit),
+    ),
+    (
+        "post",
+        "/api/v1/processes/{name}/inputs/preview",
+        Holds(P::Read),
+    ),
+    (
+        "get",
+        "/api/v1/release-groups/{name}/preview",
+        Holds(P::Read),
+    ),
+    (
+        "get",
+        "/api/v1/release-groups/{name}/releases",
+        Holds(P::Read),
+    ),
+    ("post", "/api/v1/releases/{id}/acknowledge", Asks(P::Read)),
+    (
+        "delete",
+        "/api/v1/releases/{id}/links",
+        Asks(P::ReleaseEdit),
+    ),
+    ("post", "/api/v1/releases/{id}/links", Asks(P::ReleaseEdit)),
+    ("post", "/api/v1/releases/{id}/readiness", Asks(P::Read)),
+    (
+        "post",
+        "/api/v1/releases/{id}/readiness/items",
+        Asks(P::ReleaseEdit),
+    ),
+    (
+        "delete",
+        "/api/v1/releases/{id}/readiness/items/{item}",
+        Asks(P::ReleaseEdit),
+    ),
+    ("post", "/api/v1/releases/{id}/reviews", Asks(P::Read)),
+    ("get", "/api/v1/{kind}/{name}/diff", Holds(P::Read)),
 ];
 
 impl Need {
