@@ -14,6 +14,7 @@ use crate::ids::{
 };
 use crate::process::ReadinessSpec;
 use crate::release::{Link, ReleaseDescription, ReleaseType, StartMode};
+use crate::signin::{FailedSignIn, SignIn};
 use crate::uses::tasks::TaskStatus;
 
 /// A command with who asks, when.
@@ -94,6 +95,10 @@ pub enum Command {
         /// Why.
         reason: String,
     },
+    /// Somebody proved who they are: make the session or the token for it.
+    SignIn(Box<SignIn>),
+    /// Somebody could not sign in: write it down.
+    SignInFailed(FailedSignIn),
     /// Make somebody known who can sign in.
     CreateUser(NewUser),
     /// Change what is known about a user.
@@ -560,6 +565,8 @@ impl Command {
             },
             Command::IssueToken(_) => "IssueToken",
             Command::RevokeToken { .. } => "RevokeToken",
+            Command::SignIn(_) => "SignIn",
+            Command::SignInFailed(_) => "SignInFailed",
             Command::CreateUser(_) => "CreateUser",
             Command::ChangeUser { .. } => "ChangeUser",
             Command::DisableUser { .. } => "DisableUser",
@@ -600,6 +607,8 @@ impl Command {
             | Command::SetSecret { .. }
             | Command::DeleteSecret { .. }
             | Command::DisableOutlet { .. }
+            | Command::SignIn(_)
+            | Command::SignInFailed(_)
             | Command::CreateUser(_)
             | Command::ChangeUser { .. }
             | Command::DisableUser { .. }

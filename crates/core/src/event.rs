@@ -21,6 +21,7 @@ use crate::ids::{
 use crate::notice::{Need, NoticeKind};
 use crate::process::ReadinessSpec;
 use crate::release::{InputValue, Link, ReleaseDescription, ReleaseType, SkipReason, StartMode};
+use crate::signin::SignInMethod;
 use crate::status::{PhaseStatus, ReleaseStatus};
 use crate::uses::approval::ApprovalConfig;
 use crate::uses::input::InputConfig;
@@ -100,6 +101,45 @@ pub enum Change {
     TokenRevoked {
         /// Which.
         token: TokenId,
+    },
+    /// Sign-ins that have ended are remembered no longer.
+    TokensForgotten {
+        /// Which.
+        tokens: Vec<TokenId>,
+    },
+    /// Somebody signed in.
+    SignedIn {
+        /// Who.
+        user: Name,
+        /// The token that was made for it.
+        token: TokenId,
+        /// How they proved who they are.
+        method: SignInMethod,
+        /// Through which identity provider.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        provider: Option<Name>,
+        /// From which network address.
+        source: String,
+    },
+    /// Somebody could not sign in.
+    SignInFailed {
+        /// Whose account was tried, if there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<Name>,
+        /// How.
+        method: SignInMethod,
+        /// Through which identity provider.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        provider: Option<Name>,
+        /// From which network address.
+        source: String,
+        /// Why not.
+        reason: String,
+        /// How many failures in a row that makes.
+        failures: u32,
+        /// Failures since the last record of this kind that have no record of their own.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        left_out: u32,
     },
     /// Somebody asked for something without the right to it; nothing else happened.
     OperationDenied {
@@ -904,4 +944,8 @@ pub enum AttemptOutcome {
         /// Why it is not known.
         error: String,
     },
+}
+/// Whether a count says nothing; it is left out where it is written.
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }

@@ -11,6 +11,9 @@ pub enum Rejection {
     /// The token is unknown, revoked or expired.
     #[error("the token is not valid any more")]
     InvalidToken,
+    /// Who it is was not proven, or the person is shut out; which of them is not said.
+    #[error("the user or the password is wrong")]
+    SignInRefused,
     /// The actor lacks a permission there.
     #[error("you need the permission `{permission}` {place}")]
     Forbidden {
@@ -164,8 +167,9 @@ fn problems(problems: &[Problem]) -> String {
 
 impl Rejection {
     /// Every code, in the order of the variants.
-    pub const CODES: [&'static str; 22] = [
+    pub const CODES: [&'static str; 23] = [
         "invalid-token",
+        "sign-in-refused",
         "forbidden",
         "not-yours",
         "unknown-release",
@@ -193,6 +197,7 @@ impl Rejection {
     pub fn code(&self) -> &'static str {
         match self {
             Rejection::InvalidToken => "invalid-token",
+            Rejection::SignInRefused => "sign-in-refused",
             Rejection::Forbidden { .. } => "forbidden",
             Rejection::NotYours(_) => "not-yours",
             Rejection::UnknownRelease(_) => "unknown-release",

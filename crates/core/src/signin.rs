@@ -3,9 +3,13 @@
 //!
 //! What is pure about signing in is here; hashing, cookies and talking to identity providers are work of the edge.
 
+mod asked;
+mod judge;
 pub mod password;
 
 use jiff::{SignedDuration, Timestamp};
+
+pub use asked::{FailedSignIn, Person, Proof, SignIn, SignInMethod};
 
 /// A tally whose last failure is older than this starts anew.
 pub const TALLY_KEPT: SignedDuration = SignedDuration::from_hours(24);

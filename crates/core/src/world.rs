@@ -356,6 +356,8 @@ impl World {
                 channel,
                 reason,
             } => decide_disable_outlet(&asker, rule, *channel, reason),
+            Command::SignIn(sign_in) => self.decide_sign_in(&asker, sign_in),
+            Command::SignInFailed(failed) => self.decide_sign_in_failed(&asker, failed),
             Command::CreateUser(new) => self.decide_create_user(&asker, new),
             Command::ChangeUser { user, changes } => self.decide_change_user(&asker, user, changes),
             Command::DisableUser { user } => self.decide_disable_user(&asker, user),
@@ -1022,6 +1024,16 @@ impl World {
                 self.touched
                     .extend([EntityKey::Meta, EntityKey::Token(*token)]);
             }
+            Change::TokensForgotten { tokens } => {
+                for token in tokens {
+                    if let Some(holder) = self.holders.remove(token) {
+                        self.digests.remove(&holder.digest);
+                        self.touched.insert(EntityKey::Token(*token));
+                    }
+                }
+            }
+            // The token has a fact of its own; these are for whoever reads the journal.
+            Change::SignedIn { .. } | Change::SignInFailed { .. } => (),
             Change::TokenRevoked { token } => {
                 let holder = self
                     .holders

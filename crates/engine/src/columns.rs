@@ -3,6 +3,7 @@
 use serde_json::Value;
 use std::collections::BTreeSet;
 
+use trainmaster_core::access::TokenKind;
 use trainmaster_core::entity::EntityRef;
 use trainmaster_core::event::Work;
 use trainmaster_core::release::{Activity, Life, Release};
@@ -30,6 +31,12 @@ fn columns(entity: EntityRef<'_>) -> Columns {
         EntityRef::Token(holder) => Columns::Token {
             digest: holder.digest.clone(),
             revoked: holder.revoked,
+            person: match holder.kind {
+                TokenKind::Service => String::new(),
+                TokenKind::Personal | TokenKind::Session | TokenKind::Feed => {
+                    holder.user.as_str().to_owned()
+                }
+            },
         },
         EntityRef::Release(release) => Columns::Release(Box::new(of_release(release))),
         EntityRef::Activity(_, activity) => of_activity(activity),

@@ -112,6 +112,8 @@ pub enum Columns {
         digest: String,
         /// Whether it was revoked.
         revoked: bool,
+        /// The user whose own it is; empty for a machine's.
+        person: String,
     },
     /// Of a release.
     Release(Box<ReleaseColumns>),

@@ -70,7 +70,7 @@ const REVISION: Table = Table {
 };
 const TOKEN: Table = Table {
     name: "token",
-    columns: &["id", "digest", "revoked", "body"],
+    columns: &["id", "digest", "revoked", "person", "body"],
     key: 1,
     conflict: Conflict::Replace,
 };
@@ -871,10 +871,22 @@ impl Rows {
                 cells.extend([Cell::from(i64::from(*revision)), body()]);
                 self.revisions.push(cells);
             }
-            (EntityKey::Token(token), Columns::Token { digest, revoked }) => {
+            (
+                EntityKey::Token(token),
+                Columns::Token {
+                    digest,
+                    revoked,
+                    person,
+                },
+            ) => {
                 let id = Cell::from(big(token.0));
-                self.tokens
-                    .push(vec![id, Cell::from(digest), Cell::from(*revoked), body()]);
+                self.tokens.push(vec![
+                    id,
+                    Cell::from(digest),
+                    Cell::from(*revoked),
+                    Cell::from(person),
+                    body(),
+                ]);
             }
             (EntityKey::User(user), Columns::None) => {
                 self.users.push(vec![Cell::from(user.as_str()), body()]);

@@ -34,6 +34,7 @@ fn token(number: u64, digest: &str) -> EntityWrite {
     let columns = Columns::Token {
         digest: digest.to_owned(),
         revoked: false,
+        person: String::new(),
     };
     let row = Some(Row {
         body: body.to_string(),

@@ -318,6 +318,7 @@ async fn tokens_are_found_by_digest_and_listed_newest_first() {
         let columns = Columns::Token {
             digest,
             revoked: false,
+            person: String::new(),
         };
         let row = Some(Row {
             body: body.to_string(),

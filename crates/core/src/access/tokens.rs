@@ -14,6 +14,8 @@ use crate::world::{Asker, World};
 const TOKENS_MAX: usize = 10_000;
 /// Most calendar feeds of one user that still answer.
 const FEEDS_MAX: usize = 20;
+/// Most tokens of one kind that one person has at a time.
+const PERSON_TOKENS_MAX: usize = 50;
 /// The longest life of a token, in days.
 const TOKEN_DAYS_MAX: i64 = 366;
 
@@ -35,11 +37,16 @@ impl World {
                 self.check_own_token(asker, new)?;
             }
         }
-        if self.holders.len() >= TOKENS_MAX {
+        let kept = self.holders.values();
+        let lasting = kept.filter(|holder| holder.kind != TokenKind::Session);
+        if lasting.count() >= TOKENS_MAX {
             return Err(Rejection::LimitReached {
                 what: "tokens",
                 limit: TOKENS_MAX as u64,
             });
+        }
+        if new.kind != TokenKind::Service {
+            self.refuse_too_many_of(&new.user, new.kind, asker.at)?;
         }
         let first = asker.holder.is_none() && new.roles.contains(&Role::Administrator);
         match new.expires_at {
@@ -138,6 +145,26 @@ impl World {
             ));
         }
         Ok(())
+    }
+
+    /// Refuses one more token of a person, who would else use up what is left for everybody.
+    pub(crate) fn refuse_too_many_of(
+        &self,
+        user: &Name,
+        kind: TokenKind,
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
+        let own = self
+            .holders
+            .values()
+            .filter(|holder| holder.user == *user && holder.kind == kind && holder.is_valid(now));
+        if own.count() < PERSON_TOKENS_MAX {
+            return Ok(());
+        }
+        Err(Rejection::LimitReached {
+            what: "tokens of one person",
+            limit: PERSON_TOKENS_MAX as u64,
+        })
     }
 
     pub(crate) fn decide_revoke(

@@ -17,4 +17,5 @@ mod people;
 mod preparing;
 mod retention;
 mod rights;
+mod signin;
 mod story;

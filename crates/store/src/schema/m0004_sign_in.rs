@@ -42,6 +42,9 @@ const STATEMENTS: &[&str] = &[
         at bigint not null,
         primary key (user_name, source)
     ) {clustered}",
+    // Empty for tokens of machines, which nobody asks for by their user.
+    "alter table token add column person text not null default ''",
+    "create index token_person on token (person, id) where person <> ''",
     "create table token_use (
         token {serial} not null primary key,
         at bigint not null,

@@ -151,6 +151,7 @@ async fn when_a_token_was_used_is_kept_as_long_as_the_token() {
         columns: Columns::Token {
             digest: "three".to_owned(),
             revoked: false,
+            person: String::new(),
         },
     };
     let token = EntityWrite {
