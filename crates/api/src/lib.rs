@@ -19,6 +19,7 @@ mod problem;
 mod release;
 mod report;
 mod resource;
+mod signin;
 mod status;
 mod system;
 mod token;
@@ -70,6 +71,10 @@ pub use report::{
 pub use resource::{
     ApplyAnswer, ApplyItem, ApplyResult, DiffAnswer, DiffItem, DiffLine, DiffSign, ProblemPlace,
     ResourceSummary, ResourceView, RevisionView, SpecProblem,
+};
+pub use signin::{
+    CreatePersonalToken, CreateSession, CreateUser, EditUser, IdentityView, Password, PasswordSet,
+    ProviderList, ProviderView, SessionList, SessionView, SetPassword, SignedIn, UserView,
 };
 pub use status::{
     ActivityStatus, AttemptStatus, AttemptTrigger, Importance, Level, Origin, PhaseStatus,

@@ -53,6 +53,22 @@ pub const CODES: &[(&str, u16, &str)] = &[
     // The request is not from somebody who may ask.
     ("unauthenticated", 401, "Not signed in"),
     ("invalid-token", 401, "The token is not valid"),
+    (
+        "sign-in-refused",
+        401,
+        "Not signed in: user or password is wrong",
+    ),
+    (
+        "oidc-refused",
+        401,
+        "The identity provider's answer proves nothing",
+    ),
+    (
+        "insecure-connection",
+        403,
+        "The connection can be overheard",
+    ),
+    ("cross-origin", 403, "The request comes from another page"),
     ("forbidden", 403, "Not permitted"),
     ("not-yours", 403, "Somebody else decides here"),
     // There is no such thing.
@@ -63,6 +79,8 @@ pub const CODES: &[(&str, u16, &str)] = &[
     ("unknown-token", 404, "No such token"),
     ("unknown-secret", 404, "No such secret"),
     ("unknown-delivery", 404, "No such delivery"),
+    ("unknown-provider", 404, "No such identity provider"),
+    ("unknown-host", 421, "The server has another name"),
     ("unknown-user", 404, "No such user"),
     ("unknown-callback", 404, "No such callback"),
     // The request is not understood.
@@ -79,6 +97,7 @@ pub const CODES: &[(&str, u16, &str)] = &[
     // What is asked does not fit what holds.
     ("invalid-body", 422, "The request does not fit"),
     ("invalid-input", 422, "Values do not fit"),
+    ("weak-password", 422, "The password is not taken"),
     (
         "invalid-definition",
         422,

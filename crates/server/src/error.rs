@@ -144,6 +144,7 @@ impl From<Rejection> for ApiError {
             | Rejection::UnknownActivity { .. }
             | Rejection::UnknownResource(_)
             | Rejection::UnknownToken(_)
+            | Rejection::SignInRefused
             | Rejection::UnknownUser(_)
             | Rejection::WrongReleaseStatus { .. }
             | Rejection::WrongActivityStatus { .. }

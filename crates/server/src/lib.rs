@@ -21,6 +21,7 @@ mod rows;
 mod serve;
 mod sheets;
 mod shown;
+pub mod signin;
 mod state;
 pub mod token;
 pub mod vault;

@@ -1,20 +1,18 @@
-//! How many requests one token may send: a bucket that refills, per token (reliability.md, S20).
+//! How many requests one token or one address may send: a bucket that refills (reliability.md, S20).
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use trainmaster_core::ids::TokenId;
-
-/// More tokens than this are not remembered one by one; full buckets go first.
+/// More callers than this are not remembered one by one; full buckets go first.
 const BUCKETS_MAX: usize = 10_000;
 
-/// Refuses requests of a token that comes too often.
+/// Refuses requests of a caller who comes too often.
 #[derive(Debug)]
-pub(crate) struct Limiter {
+pub(crate) struct Limiter<K> {
     per_second: f64,
     burst: f64,
-    buckets: Mutex<BTreeMap<TokenId, Bucket>>,
+    buckets: Mutex<BTreeMap<K, Bucket>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +21,7 @@ struct Bucket {
     at: Instant,
 }
 
-impl Limiter {
+impl<K: Ord> Limiter<K> {
     /// A limiter that allows `burst` requests at once and `per_second` in the long run.
     pub(crate) fn new(per_second: u32, burst: u32) -> Self {
         Limiter {
@@ -33,13 +31,13 @@ impl Limiter {
         }
     }
 
-    /// Takes one request of a token in, or says after how many seconds the next one is taken.
-    pub(crate) fn take(&self, token: TokenId, now: Instant) -> Result<(), u32> {
+    /// Takes one request of a caller in, or says after how many seconds the next one is taken.
+    pub(crate) fn take(&self, caller: K, now: Instant) -> Result<(), u32> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= BUCKETS_MAX && !buckets.contains_key(&token) {
+        if buckets.len() >= BUCKETS_MAX && !buckets.contains_key(&caller) {
             buckets.retain(|_, bucket| self.left(*bucket, now) < self.burst);
         }
-        let bucket = buckets.entry(token).or_insert(Bucket {
+        let bucket = buckets.entry(caller).or_insert(Bucket {
             left: self.burst,
             at: now,
         });
@@ -64,6 +62,8 @@ impl Limiter {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use trainmaster_core::ids::TokenId;
 
     use super::*;
 

@@ -122,7 +122,7 @@ fn concerns_people(record: &Record) -> bool {
         "ResourceApplied" | "ResourceDeleted" => {
             about.key.is_none_or(|key| Policy::concerns(key.kind))
         }
-        "TokenIssued" | "ApprovalDecided" => false,
+        "TokenIssued" | "SignedIn" | "SignInFailed" | "ApprovalDecided" => false,
         _ => about.user.is_some(),
     }
 }

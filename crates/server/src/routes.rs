@@ -14,14 +14,17 @@ mod groups;
 mod input_sets;
 mod logs;
 mod outlets;
+mod oidc;
 mod people;
 mod preparation;
 mod releases;
 mod reports;
 mod resources;
 mod secrets;
+mod session;
 mod system;
 mod tokens;
+mod users;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -33,6 +36,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::extract::BODY_MAX;
+use crate::signin::caller;
 use crate::state::App;
 use crate::{auth, gate, layers, openapi};
 
@@ -54,6 +58,7 @@ pub fn router(app: App) -> Router {
         .merge(described(app.options().public_metrics, metrics))
         .fallback(system::nothing_here)
         .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(from_fn_with_state(app.clone(), caller::locate))
         .layer(from_fn_with_state(app.clone(), layers::limit))
         .layer(from_fn_with_state(app.clone(), layers::measure))
         .layer(CatchPanicLayer::custom(layers::panicked))
@@ -98,6 +103,10 @@ fn public() -> OpenApiRouter<App> {
         .route("/releases/{*page}", axum::routing::get(system::notice))
         .routes(routes!(callbacks::receive_callback))
         .routes(routes!(feeds::read_feed))
+        .routes(routes!(session::create_session))
+        .routes(routes!(oidc::list_providers))
+        .routes(routes!(oidc::begin_oidc))
+        .routes(routes!(oidc::finish_oidc))
 }
 
 /// What answers without a token where the installation says so.
@@ -210,6 +219,20 @@ fn guarded() -> OpenApiRouter<App> {
         .routes(routes!(outlets::test_rule))
         .routes(routes!(secrets::list_secrets))
         .routes(routes!(secrets::set_secret, secrets::delete_secret))
+        .routes(routes!(session::get_session, session::delete_session))
+        .routes(routes!(session::list_sessions))
+        .routes(routes!(session::delete_session_by_id))
+        .routes(routes!(
+            session::list_personal_tokens,
+            session::create_personal_token
+        ))
+        .routes(routes!(session::delete_personal_token))
+        .routes(routes!(users::list_users, users::create_user))
+        .routes(routes!(users::get_user, users::edit_user))
+        .routes(routes!(users::disable_user))
+        .routes(routes!(users::enable_user))
+        .routes(routes!(users::link_identity, users::unlink_identity))
+        .routes(routes!(users::set_password))
         .routes(routes!(tokens::list_tokens, tokens::create_token))
         .routes(routes!(tokens::revoke_token))
         .routes(routes!(tokens::whoami))

@@ -110,7 +110,10 @@ async fn audience(app: &App, event: &Event) -> ApiResult<Audience> {
             Some(holder) => Audience::TokenManagers(holder.organization),
             None => Audience::Unbound,
         },
-        Change::UserCreated { .. }
+        Change::SignedIn { .. }
+        | Change::SignInFailed { .. }
+        | Change::TokensForgotten { .. }
+        | Change::UserCreated { .. }
         | Change::UserChanged { .. }
         | Change::UserDisabled { .. }
         | Change::UserEnabled { .. }

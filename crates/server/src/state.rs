@@ -10,7 +10,7 @@ use jiff::tz::TimeZoneDatabase;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use trainmaster_core::access::Policy;
-use trainmaster_core::ids::{AttemptId, Name, ReleaseId};
+use trainmaster_core::ids::{AttemptId, Name, ReleaseId, TokenId};
 use trainmaster_core::{Actor, Command, Event, World};
 use trainmaster_engine::ports::{Clock, LogStore};
 use trainmaster_engine::{Answer, Engine, Idempotency, Request, SubmitError};
@@ -25,6 +25,7 @@ use crate::outlets::Dispatcher;
 use crate::rights::Rights;
 use crate::shown::ShownEvents;
 use crate::vault::Vault;
+use crate::signin::SignIn;
 use crate::worlds::{Snapshot, Worlds};
 
 /// Releases whose organization is remembered.
@@ -73,6 +74,8 @@ pub struct Options {
     pub outlets: Option<Dispatcher>,
     /// Keeps the values of secrets; without it there are none.
     pub vault: Option<Arc<Vault>>,
+    /// How people sign in.
+    pub sign_in: crate::signin::Options,
 }
 
 impl Default for Options {
@@ -90,6 +93,7 @@ impl Default for Options {
             notary: None,
             outlets: None,
             vault: None,
+            sign_in: crate::signin::Options::default(),
         }
     }
 }
@@ -105,7 +109,8 @@ pub struct App(Arc<Inner>);
 
 struct Inner {
     parts: Parts,
-    limiter: Limiter,
+    limiter: Limiter<TokenId>,
+    sign_in: SignIn,
     http_metrics: HttpMetrics,
     places: Arc<Semaphore>,
     streams: Arc<Semaphore>,
@@ -133,6 +138,7 @@ impl App {
         );
         App(Arc::new(Inner {
             limiter: Limiter::new(options.rate_per_second, options.rate_burst),
+            sign_in: SignIn::new(&options.sign_in),
             http_metrics: HttpMetrics::default(),
             places: Arc::new(Semaphore::new(options.in_flight_max)),
             streams: Arc::new(Semaphore::new(options.streams_max)),
@@ -179,8 +185,12 @@ impl App {
         &self.0.parts.options
     }
 
-    pub(crate) fn limiter(&self) -> &Limiter {
+    pub(crate) fn limiter(&self) -> &Limiter<TokenId> {
         &self.0.limiter
+    }
+
+    pub(crate) fn sign_in(&self) -> &SignIn {
+        &self.0.sign_in
     }
 
     pub(crate) fn http_metrics(&self) -> &HttpMetrics {

@@ -11,6 +11,7 @@ pub(crate) mod preparation;
 pub(crate) mod release;
 pub(crate) mod report;
 pub(crate) mod resource;
+pub(crate) mod signin;
 pub(crate) mod token;
 pub(crate) mod waiting;
 pub(crate) mod words;

@@ -229,6 +229,8 @@ impl Live {
             if shown.revokes == Some(self.viewer.holder().token) {
                 return None;
             }
+            // Judged anew for each event: a right that is gone shows nothing more, and whoever is shut out leaves.
+            self.viewer = self.viewer.renewed(&self.app).await?;
             if self.wants(&shown) {
                 return Some(message(&shown));
             }
@@ -254,7 +256,7 @@ fn message(shown: &Arc<Shown>) -> Message {
 /// The right to hold a stream open: it ends with the token, and with the server (reliability.md, S3).
 pub(super) struct Lease {
     app: App,
-    expires_at: Option<Timestamp>,
+    viewer: Viewer,
     stopping: CancellationToken,
     _place: OwnedSemaphorePermit,
 }
@@ -265,23 +267,34 @@ impl Lease {
         let busy = |_| ApiError::new("busy", "too many live streams are open").retry_after(5);
         Ok(Lease {
             app: app.clone(),
-            expires_at: viewer.holder().expires_at,
+            viewer: viewer.clone(),
             stopping: app.stopping(),
             _place: app.streams().try_acquire_owned().map_err(busy)?,
         })
     }
 
-    /// Returns once the token has expired or the server stops.
+    /// Returns once the token has expired, its session was unused for too long, or the server stops.
     pub(super) async fn ended(&self) {
-        let expired = async {
-            match self.expires_at {
-                Some(end) => self.app.clock().sleep_until(end).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             () = self.stopping.cancelled() => (),
-            () = expired => (),
+            () = self.expired() => (),
         }
+    }
+
+    async fn expired(&self) {
+        while let Some(end) = self.end().await {
+            if end <= self.app.now() {
+                return;
+            }
+            self.app.clock().sleep_until(end).await;
+        }
+        std::future::pending().await
+    }
+
+    /// When the token ends as things stand; other requests of the same session move it on.
+    async fn end(&self) -> Option<Timestamp> {
+        let holder = self.viewer.holder();
+        let idle = self.app.idle_end(holder).await.ok().flatten();
+        [holder.expires_at, idle].into_iter().flatten().min()
     }
 }

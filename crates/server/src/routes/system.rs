@@ -313,10 +313,11 @@ fn page(html: String) -> Response {
 /// What any other address answers.
 pub(super) async fn nothing_here(
     State(app): State<App>,
+    axum::extract::Extension(caller): axum::extract::Extension<crate::signin::caller::Caller>,
     headers: axum::http::HeaderMap,
 ) -> ApiError {
     // Without a token every address that is not public answers alike, so that nobody learns which ones there are.
-    match crate::auth::authenticate(&app, &headers).await {
+    match crate::auth::authenticate(&app, &caller, &headers).await {
         Ok(_) => ApiError::not_found(),
         Err(error) => error,
     }

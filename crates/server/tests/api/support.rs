@@ -340,6 +340,12 @@ impl TestApp {
         panic!("it never came to be: {what}")
     }
 
+    /// Now, by the clock that is moved by hand.
+    pub(crate) fn clock_now(&self) -> Timestamp {
+        use trainmaster_engine::ports::Clock as _;
+        self.clock.now()
+    }
+
     /// Somebody who has everything.
     pub(crate) async fn administrator(&self) -> Client<'_> {
         self.client("root", &[], &[Role::Administrator], None).await
@@ -614,6 +620,148 @@ impl Client<'_> {
         match tokio::time::timeout(Duration::from_secs(20), waiting).await {
             Ok(view) => view,
             Err(_) => panic!("`{path}` did not come to that: {:?}", self.get(path).await),
+        }
+    }
+}
+
+/// Somebody with a browser: it keeps cookies, says where a page comes from, and has a network address.
+pub(crate) struct Browser<'a> {
+    test: &'a TestApp,
+    cookies: Mutex<BTreeMap<String, String>>,
+    address: std::net::SocketAddr,
+    host: String,
+    origin: String,
+}
+
+impl<'a> Browser<'a> {
+    /// A browser on the machine of the server.
+    pub(crate) fn new(test: &'a TestApp, address: &str) -> Browser<'a> {
+        Browser::at(test, address, "localhost:7420", "http://localhost:7420")
+    }
+
+    /// A browser whose address bar shows another origin.
+    pub(crate) fn at(test: &'a TestApp, address: &str, host: &str, origin: &str) -> Browser<'a> {
+        Browser {
+            test,
+            cookies: Mutex::default(),
+            address: format!("{address}:4711").parse().expect("an address"),
+            host: host.to_owned(),
+            origin: origin.to_owned(),
+        }
+    }
+
+    /// Sends what a page of this server sends.
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Reply {
+        let origin = self.origin.clone();
+        let headers = [
+            ("origin", origin.as_str()),
+            ("sec-fetch-site", "same-origin"),
+        ];
+        let own: &[(&str, &str)] = if method == Method::GET { &[] } else { &headers };
+        self.send(method, path, own, body).await
+    }
+
+    /// Sends a request with these headers, and with the cookies.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> Reply {
+        let request = self.request(method, path, headers, body);
+        let reply = self.test.stranger().send(request).await;
+        self.take_cookies(&reply.headers);
+        reply
+    }
+
+    /// A request as the browser makes it.
+    pub(crate) fn request(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> Request<Body> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", &self.host)
+            .extension(axum::extract::ConnectInfo(self.address));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let cookies = self.cookies.lock().expect("no test panics in here").clone();
+        let cookies: Vec<String> = cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        if !cookies.is_empty() {
+            request = request.header("cookie", cookies.join("; "));
+        }
+        let body = match body {
+            Some(body) => {
+                request = request.header("content-type", "application/json");
+                Body::from(body.to_string())
+            }
+            None => Body::empty(),
+        };
+        request.body(body).expect("a request")
+    }
+
+    fn take_cookies(&self, headers: &HeaderMap) {
+        let mut cookies = self.cookies.lock().expect("no test panics in here");
+        for cookie in headers.get_all("set-cookie") {
+            let text = cookie.to_str().expect("text");
+            let (name, value) = text
+                .split(';')
+                .next()
+                .and_then(|pair| pair.split_once('='))
+                .expect("a cookie");
+            match text.contains("Max-Age=0") {
+                true => drop(cookies.remove(name)),
+                false => drop(cookies.insert(name.to_owned(), value.to_owned())),
+            }
+        }
+    }
+
+    /// A cookie's value.
+    pub(crate) fn cookie(&self, name: &str) -> Option<String> {
+        self.cookies
+            .lock()
+            .expect("no test panics in here")
+            .get(name)
+            .cloned()
+    }
+
+    /// Puts a cookie into the browser.
+    pub(crate) fn set_cookie(&self, name: &str, value: &str) {
+        let mut cookies = self.cookies.lock().expect("no test panics in here");
+        cookies.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Signs in with a password.
+    pub(crate) async fn sign_in(&self, user: &str, password: &str) -> Reply {
+        let body = json!({"user": user, "password": password});
+        self.call(Method::POST, "/api/v1/session", Some(body)).await
+    }
+
+    /// Reads.
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.call(Method::GET, path, None).await
+    }
+
+    /// Opens a stream of server-sent events.
+    pub(crate) async fn stream(&self, path: &str) -> Stream {
+        let request = self.request(Method::GET, path, &[("accept", "text/event-stream")], None);
+        let response = self.test.stranger().open(request).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        let bytes = response.into_body().into_data_stream();
+        Stream {
+            bytes: bytes
+                .map(|piece| piece.expect("the stream does not break"))
+                .boxed(),
+            rest: String::new(),
         }
     }
 }
