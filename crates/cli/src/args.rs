@@ -15,6 +15,7 @@ mod group;
 mod input_set;
 mod release;
 mod trace;
+mod signin;
 
 pub(crate) use activity::*;
 pub(crate) use calendar::*;
@@ -23,6 +24,7 @@ pub(crate) use group::*;
 pub(crate) use input_set::*;
 pub(crate) use release::*;
 pub(crate) use trace::*;
+pub(crate) use signin::*;
 
 /// Plans and runs software releases: server and command line in one binary.
 #[derive(Debug, Parser)]
@@ -115,6 +117,8 @@ pub(crate) enum Command {
     },
     /// Sign in and remember the server
     Login(LoginArgs),
+    /// End the remembered sign-in
+    Logout,
     /// Remembered servers
     #[command(subcommand)]
     Context(ContextCommand),
@@ -186,6 +190,9 @@ pub(crate) enum Command {
     /// Who may do what
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Users
+    #[command(subcommand)]
+    User(UserCommand),
     /// Check connection, server and token, or with --data-dir the files
     Doctor(DoctorArgs),
     /// Bring the files of a server that does not run up to this version
@@ -308,6 +315,8 @@ pub(crate) struct ServeArgs {
         value_delimiter = ','
     )]
     pub(crate) old_secret_key_file: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) sign_in: SignInArgs,
     /// How the server logs: text or json [default: text]
     #[arg(
         long,
@@ -354,6 +363,17 @@ pub(crate) struct LoginArgs {
     /// Name to remember it by [default: its host and port]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
+    /// Sign in as this user with a password, asked for or read from standard input, and get a token of your own
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Option<String>,
+    /// When that token ends: a duration such as 30d, or a time
+    #[arg(
+        long,
+        value_name = "DURATION|TIME",
+        default_value = "30d",
+        requires = "user"
+    )]
+    pub(crate) expires: String,
 }
 
 /// `context …`.

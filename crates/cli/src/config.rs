@@ -1,10 +1,13 @@
 //! The server's configuration: one YAML file, over it the environment, over that the flags.
 
+pub(crate) mod signin;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use self::signin::SignIn;
 use crate::args::{LogFormat, ServeArgs};
 use crate::context::xdg;
 use crate::failure::Failure;
@@ -33,6 +36,8 @@ pub(crate) struct Config {
     /// Keys of the secrets that the server keeps.
     #[serde(skip_serializing_if = "SecretKeys::is_none")]
     pub(crate) secret_keys: SecretKeys,
+    /// How people sign in.
+    pub(crate) sign_in: SignIn,
     /// How the server logs.
     pub(crate) log_format: LogFormat,
 }
@@ -88,6 +93,7 @@ struct File {
     checkpoint_file: Option<PathBuf>,
     mail: Mail,
     secret_keys: SecretKeys,
+    sign_in: SignIn,
     log_format: Option<LogFormat>,
 }
 
@@ -135,6 +141,7 @@ impl Config {
                     false => args.old_secret_key_file.clone(),
                 },
             },
+            sign_in: file.sign_in.with(&args.sign_in),
             log_format: args.log_format.or(file.log_format).unwrap_or_default(),
         })
     }

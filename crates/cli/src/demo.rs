@@ -21,6 +21,7 @@ use trainmaster_store::SqlStore;
 
 use crate::args::LogFormat;
 use crate::config::Config;
+use crate::config::signin::SignIn;
 use crate::context::xdg;
 use crate::failure::{Done, Failure};
 use crate::output;
@@ -99,6 +100,12 @@ async fn demo(args: &DemoArgs) -> Done {
         checkpoint_file: None,
         mail: Default::default(),
         secret_keys: Default::default(),
+        // Time runs faster here, and whoever looks around is not to be signed out by it.
+        sign_in: SignIn {
+            session_idle: Some("30d".to_owned()),
+            session_max: Some("30d".to_owned()),
+            ..SignIn::default()
+        },
         log_format: LogFormat::Text,
     };
     serve::make_private(&config.data_dir)?;

@@ -107,6 +107,11 @@ impl Failure {
         self.is_passing
     }
 
+    /// Whether the server understood and said no.
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.exit == Exit::Refused
+    }
+
     /// The exit code.
     pub(crate) fn exit(&self) -> Exit {
         self.exit

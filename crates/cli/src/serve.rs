@@ -111,6 +111,9 @@ pub(crate) async fn stand(
         .public_url
         .clone()
         .unwrap_or_else(|| format!("http://{address}"));
+    let sign_in = config
+        .sign_in
+        .options(address, &public_url, &allowed_inside(config)?)?;
     let callback_secret = key::read_or_make(&config.data_dir.join("callback.key"))?;
     let zones = TimeZoneDatabase::bundled();
     let vault = outgoing::vault(config, &store).await?;
@@ -160,6 +163,7 @@ pub(crate) async fn stand(
         })),
         outlets: Some(outlets.clone()),
         vault: Some(vault),
+        sign_in,
         ..Default::default()
     };
     let parts = Parts {
@@ -227,15 +231,16 @@ fn faults(text: Option<&str>) -> Result<Faults, Failure> {
 
 /// Where requests may go.
 fn egress(config: &Config) -> Result<Egress, Failure> {
-    let allow: Vec<Allow> = config
-        .allow_internal
-        .iter()
-        .map(|text| {
-            text.parse()
-                .map_err(|error| Failure::usage(format!("--allow-internal: {error}")))
-        })
-        .collect::<Result<_, _>>()?;
-    Ok(Egress::new(allow))
+    Ok(Egress::new(allowed_inside(config)?))
+}
+
+/// Targets inside of the house that requests may go to.
+fn allowed_inside(config: &Config) -> Result<Vec<Allow>, Failure> {
+    let read = |text: &String| {
+        text.parse()
+            .map_err(|error| Failure::usage(format!("--allow-internal: {error}")))
+    };
+    config.allow_internal.iter().map(read).collect()
 }
 
 fn executors(

@@ -2,6 +2,8 @@
 
 #[path = "cli/audit.rs"]
 mod audit;
+#[path = "cli/signin.rs"]
+mod signin;
 mod support;
 #[path = "cli/trace.rs"]
 mod trace;

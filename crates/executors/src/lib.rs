@@ -11,6 +11,7 @@ use trainmaster_core::uses::ActivityType;
 use trainmaster_engine::ports::Executors;
 
 mod answer;
+mod ask;
 pub mod callback;
 mod client;
 pub mod command;
@@ -22,6 +23,7 @@ mod redact;
 pub mod secrets;
 pub mod verify;
 
+pub use ask::ask;
 pub use command::supervise;
 
 use command::{Limits, Supervisor};

@@ -378,7 +378,7 @@ const FEEDS: &[Column<FeedView>] = &[
 ];
 
 async fn create_feed(session: &Session, description: String, expires: Option<&str>) -> Done {
-    let expires = expires.map(|text| super::token::expiry(session, text));
+    let expires = expires.map(|text| super::token::expiry(session.now, text));
     let request = CreateFeed {
         description,
         expires_at: expires.transpose()?,

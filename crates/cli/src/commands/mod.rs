@@ -27,6 +27,7 @@ mod release;
 mod secret;
 mod token;
 mod trace;
+mod user;
 
 /// Does what the command line asks, apart from the verbs of the server itself.
 pub(crate) async fn run(cli: Cli) -> Done {
@@ -48,6 +49,7 @@ pub(crate) async fn run(cli: Cli) -> Done {
         Command::Login(args) => login::login(&globals, &args).await,
         Command::Doctor(_) => maintenance::doctor(&globals).await,
         Command::Audit(command) => audit::run(&globals, command).await,
+        Command::Logout => login::logout(&globals).await,
         Command::Whoami => login::whoami(&Session::new(&globals)?).await,
         Command::Apply(args) => definition::apply(&Session::new(&globals)?, &args).await,
         Command::Diff(files) => definition::diff(&Session::new(&globals)?, &files).await,
@@ -74,6 +76,7 @@ pub(crate) async fn run(cli: Cli) -> Done {
         Command::Secret(command) => secret::run(&Session::new(&globals)?, command).await,
         Command::Token(command) => token::run(&Session::new(&globals)?, command).await,
         Command::Policy(command) => policy::run(&Session::new(&globals)?, command).await,
+        Command::User(command) => user::run(&Session::new(&globals)?, command).await,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Tokens: `token create`, `list`, `revoke`.
 
+use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::Value;
 use trainmaster_api::{CreateToken, IssuedToken, TokenView};
@@ -26,7 +27,7 @@ async fn create(session: &Session, args: &TokenCreateArgs) -> Done {
         teams: args.teams.clone(),
         roles: roles.map_err(Failure::usage)?,
         organization: args.org.clone(),
-        expires_at: expiry(session, &args.expires)?,
+        expires_at: expiry(session.now, &args.expires)?,
         description: args.description.clone(),
     };
     let answer: Value = session
@@ -60,12 +61,12 @@ async fn create(session: &Session, args: &TokenCreateArgs) -> Done {
 }
 
 /// When a token ends: a length from now, or a time.
-pub(super) fn expiry(session: &Session, text: &str) -> Result<String, Failure> {
+pub(super) fn expiry(now: Timestamp, text: &str) -> Result<String, Failure> {
     if let Ok(length) = when::parse_length(text) {
-        let instant = session.now.checked_add(length).map_err(Failure::usage)?;
+        let instant = now.checked_add(length).map_err(Failure::usage)?;
         return Ok(instant.to_string());
     }
-    Ok(when::parse_instant(text, None, session.now)?.to_string())
+    Ok(when::parse_instant(text, None, now)?.to_string())
 }
 
 const COLUMNS: &[Column<TokenView>] = &[
