@@ -37,6 +37,9 @@ pub(crate) struct Dependency {
 pub(crate) struct Target {
     pub(crate) name: String,
     pub(crate) kind: Vec<String>,
+    /// Features without which it is not built.
+    #[serde(default, rename = "required-features")]
+    required_features: Vec<String>,
 }
 
 impl Workspace {
@@ -53,6 +56,8 @@ impl Workspace {
             .iter()
             .flat_map(|package| &package.targets)
             .filter(|target| target.kind.iter().any(|kind| kind == "test"))
+            // A suite that needs a feature is run by name where the feature is wanted.
+            .filter(|target| target.required_features.is_empty())
             .map(|target| target.name.as_str())
     }
 }

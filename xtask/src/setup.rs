@@ -11,6 +11,9 @@ use anyhow::{Context, Result, bail};
 use crate::metadata::Workspace;
 use crate::{licences, report, step};
 
+/// The folder of the identity provider that the tests sign in through.
+pub(crate) const PROVIDER: &str = "crates/server/tests/oidc-provider";
+
 /// What the set-up is for; less is needed for less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -28,7 +31,7 @@ enum Tool {
     Clippy,
     /// Stops the server at a chosen system call in the crash tests.
     Strace,
-    /// Fetches the dependencies of the web client and builds it.
+    /// Fetches the dependencies of the web client and builds it, and runs the identity provider of the tests.
     Node,
     /// Drives the web client in its end-to-end tests.
     Chromium,
@@ -41,6 +44,7 @@ struct Facts {
     is_linux: bool,
     has_web: bool,
     has_web_e2e: bool,
+    has_provider: bool,
 }
 
 /// Checks every tool and installs the missing ones where that is possible.
@@ -60,6 +64,7 @@ impl Facts {
             is_linux: cfg!(target_os = "linux"),
             has_web: root.join("web/package.json").is_file(),
             has_web_e2e: root.join("web/e2e").is_dir(),
+            has_provider: root.join(PROVIDER).is_dir(),
         }
     }
 }
@@ -71,7 +76,10 @@ fn needed(facts: Facts, purpose: Purpose) -> Vec<Tool> {
         (Tool::Rustfmt, true),
         (Tool::Clippy, true),
         (Tool::Strace, everything && facts.is_linux),
-        (Tool::Node, facts.has_web),
+        (
+            Tool::Node,
+            facts.has_web || (everything && facts.has_provider),
+        ),
         (Tool::Chromium, everything && facts.has_web_e2e),
         (Tool::CargoDeny, everything),
     ];
@@ -131,7 +139,9 @@ impl Tool {
             Self::Strace => {
                 "install it (Debian: `sudo apt-get install strace`); the crash tests stop the server with it"
             }
-            Self::Node => "install Node 20.19 or newer, with npm; the web client is built with it",
+            Self::Node => {
+                "install Node 20.19 or newer, with npm; the web client is built with it, and the tests sign in through a provider that it runs"
+            }
             Self::Chromium => {
                 "install it (Debian: `sudo apt-get install chromium`); the tests of the web client drive it"
             }
@@ -234,6 +244,7 @@ mod tests {
         is_linux: true,
         has_web: false,
         has_web_e2e: false,
+        has_provider: false,
     };
 
     #[test]
@@ -262,6 +273,16 @@ mod tests {
         assert!(needed(facts, Purpose::QuickSuites).contains(&Tool::Node));
         assert!(!needed(facts, Purpose::QuickSuites).contains(&Tool::Chromium));
         assert!(needed(facts, Purpose::EverySuite).contains(&Tool::Chromium));
+    }
+
+    #[test]
+    fn the_identity_provider_needs_node_where_every_suite_runs() {
+        let facts = Facts {
+            has_provider: true,
+            ..PLAIN
+        };
+        assert!(needed(facts, Purpose::EverySuite).contains(&Tool::Node));
+        assert!(!needed(facts, Purpose::QuickSuites).contains(&Tool::Node));
     }
 
     #[test]

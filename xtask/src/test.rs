@@ -99,12 +99,34 @@ fn run_tests(root: &Path, extent: Extent) -> Result<()> {
         "run the named test alone: `cargo test -p CRATE NAME`",
         command.current_dir(root),
     )?;
+    if extent == Extent::Everything {
+        run_real_provider(root)?;
+    }
     if extent == Extent::Quick {
         for left_out in left_out(SLOW) {
             report::notice(left_out);
         }
     }
     Ok(())
+}
+
+/// Signs in through a real identity provider, a Node program; plain `cargo test` does without.
+fn run_real_provider(root: &Path) -> Result<()> {
+    let folder = root.join(setup::PROVIDER);
+    step::run(
+        "identity provider",
+        "install Node 20 or newer with npm, and see that the package registry can be reached",
+        std::process::Command::new("npm")
+            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+            .current_dir(&folder),
+    )?;
+    step::run(
+        "sign-in through a real identity provider",
+        "run it alone: `cargo test -p trainmaster-server --features oidc-provider --test oidc_provider`",
+        step::cargo(["test", "--package", "trainmaster-server", "--locked"])
+            .args(["--features", "oidc-provider", "--test", "oidc_provider"])
+            .current_dir(root),
+    )
 }
 
 /// A slow suite that no crate has would silently become a quick one under its new name.
@@ -133,6 +155,7 @@ fn left_out(slow: &[Slow]) -> Vec<String> {
     let mut lines = vec![
         "left out: licences, banned crates and advisories".to_owned(),
         "left out: the examples in the documentation of the crates".to_owned(),
+        "left out: signing in through a real identity provider".to_owned(),
     ];
     lines.extend(slow.iter().map(|slow| {
         format!(
