@@ -14,8 +14,8 @@ mod freeze;
 mod group;
 mod input_set;
 mod release;
-mod trace;
 mod signin;
+mod trace;
 
 pub(crate) use activity::*;
 pub(crate) use calendar::*;
@@ -23,8 +23,8 @@ pub(crate) use freeze::*;
 pub(crate) use group::*;
 pub(crate) use input_set::*;
 pub(crate) use release::*;
-pub(crate) use trace::*;
 pub(crate) use signin::*;
+pub(crate) use trace::*;
 
 /// Plans and runs software releases: server and command line in one binary.
 #[derive(Debug, Parser)]

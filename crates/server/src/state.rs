@@ -24,8 +24,8 @@ use crate::metrics::HttpMetrics;
 use crate::outlets::Dispatcher;
 use crate::rights::Rights;
 use crate::shown::ShownEvents;
-use crate::vault::Vault;
 use crate::signin::SignIn;
+use crate::vault::Vault;
 use crate::worlds::{Snapshot, Worlds};
 
 /// Releases whose organization is remembered.
