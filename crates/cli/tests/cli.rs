@@ -1046,3 +1046,244 @@ fn a_freeze_is_seen_and_a_release_let_through() {
     let shown = server.cli(&["release", "show", &next]).ok();
     assert!(shown.contains("taken back by"), "{shown}");
 }
+
+/// A process whose releases have to be prepared.
+const PREPARED: &str = r#"apiVersion: trainmaster.dev/v1
+kind: Process
+metadata: {name: prepared}
+spec:
+  inputs:
+    - {name: version, type: string, required: true, description: Version to deliver}
+    - {name: replicas, type: number, default: 2}
+  readiness: [{id: database, name: The database is migrated}]
+  phases:
+    - id: deploy
+      owners: [role:administrator]
+      activities:
+        - id: rollout
+          uses: command
+          runbook: https://wiki.example.com/rollout
+          with: {run: [sh, -c, 'test "$0" != bad', "${version}"]}
+---
+apiVersion: trainmaster.dev/v1
+kind: InputSet
+metadata: {name: base}
+spec: {process: prepared, template: true, values: {replicas: 3}}
+"#;
+
+#[test]
+fn the_input_store_serves_from_the_command_line() {
+    let server = server();
+    server.cli_with_input(&["apply", "-f", "-"], PREPARED).ok();
+    let clone = [
+        "input-set",
+        "clone",
+        "base",
+        "week-7",
+        "--set",
+        "version=7.0.0",
+    ];
+    assert_eq!(
+        server.cli(&clone).ok(),
+        "InputSet/week-7 created, revision 1\n"
+    );
+    let sets = server
+        .cli(&["input-set", "list", "--process", "prepared"])
+        .ok();
+    assert!(
+        sets.contains("incomplete, template") && sets.contains("complete"),
+        "{sets}"
+    );
+    let make = [
+        "input-set",
+        "create",
+        "small",
+        "--process",
+        "prepared",
+        "--set",
+        "replicas=1",
+        "--description",
+        "One of each",
+    ];
+    server.cli(&make).ok();
+    assert_eq!(server.cli(&make).code, Some(3), "it is there already");
+    let small = server.cli(&["input-set", "show", "small"]).ok();
+    assert!(
+        small.contains("Missing:") && small.contains("version"),
+        "{small}"
+    );
+    let form = server.cli(&[
+        "release",
+        "preview",
+        "--process",
+        "prepared",
+        "--input-set",
+        "small",
+    ]);
+    let text = form.clone().ok();
+    assert!(
+        text.contains("version *") && text.contains("inputSet"),
+        "{text}"
+    );
+    assert!(
+        text.contains("deploy/rollout") && text.contains("Version to deliver"),
+        "{text}"
+    );
+    assert!(
+        form.stderr.contains("inputs.version: a value is needed"),
+        "{}",
+        form.stderr
+    );
+    let form = server.cli(&["release", "preview", "--process", "prepared"]);
+    assert!(form.stderr.contains("--input-set NAME"), "{}", form.stderr);
+    server.cli(&["input-set", "archive", "small"]).ok();
+    let refused = server.cli(&[
+        "release",
+        "create",
+        "--process",
+        "prepared",
+        "--input-set",
+        "small",
+    ]);
+    assert_eq!(refused.code, Some(3));
+    assert!(refused.stderr.contains("is archived"), "{}", refused.stderr);
+    let diff = server.cli(&["input-set", "revisions", "small", "--diff", "1", "2"]);
+    assert!(diff.stdout.contains("+ archived: true"), "{}", diff.stdout);
+    server.cli(&["input-set", "unarchive", "small"]).ok();
+    create(&server, &["--process", "prepared", "--input-set", "week-7"]);
+}
+
+#[test]
+fn a_release_is_prepared_from_the_command_line() {
+    let server = server();
+    server.cli_with_input(&["apply", "-f", "-"], PREPARED).ok();
+    let made = server.cli(&[
+        "release",
+        "create",
+        "--process",
+        "prepared",
+        "--name",
+        "release",
+        "--type",
+        "hotfix",
+        "--input",
+        "version=bad",
+        "--label",
+        "tier:gold",
+        "--context-value",
+        "ticket=PAY-4711",
+        "--link",
+        "https://jira.example.com/browse/PAY-4711",
+        "-o",
+        "json",
+    ]);
+    let made = made.json();
+    let id = made["id"].as_str().expect("an id");
+    assert_eq!(made["links"][0]["title"], "PAY-4711");
+    assert_eq!(made["labels"]["tier"], "gold");
+    let review = server.cli(&["release", "review", id]);
+    assert_eq!(review.code, Some(3), "something keeps it from starting");
+    assert!(review.stdout.contains("✗ readiness"), "{}", review.stdout);
+    assert!(
+        review.stderr.contains("[generic-name]"),
+        "{}",
+        review.stderr
+    );
+    let edit = [
+        "release",
+        "edit",
+        id,
+        "--name",
+        "shop 1.4.0",
+        "--rollback-plan",
+        "the old image",
+        "--manager",
+        "role:administrator",
+    ];
+    server.cli(&edit).ok();
+    let refused = server.cli(&["release", "start", id]);
+    assert_eq!(refused.code, Some(3));
+    server
+        .cli(&["release", "ready", id, "database", "--note", "at noon"])
+        .ok();
+    server
+        .cli(&[
+            "release",
+            "ready",
+            id,
+            "partner",
+            "--add",
+            "The partner is up",
+            "--optional",
+        ])
+        .ok();
+    server
+        .cli(&["release", "ready", id, "partner", "--remove"])
+        .ok();
+    server.cli(&["release", "acknowledge", id]).ok();
+    let review = server.cli(&["release", "review", id, "--approve"]).ok();
+    assert!(
+        review.contains("✓ opinions") && review.contains("✓ owners"),
+        "{review}"
+    );
+    server.cli(&["release", "start", id]).ok();
+    server.eventually("a failed activity", || {
+        let answer = server.api("GET", &format!("/releases/{id}"), None);
+        answer.body["failures"].is_array().then_some(())
+    });
+    let shown = server.cli(&["release", "show", id]).ok();
+    assert!(
+        shown.contains("runbook: https://wiki.example.com/rollout"),
+        "{shown}"
+    );
+    let activity = server.cli(&["activity", "show", id, "deploy/rollout"]).ok();
+    assert!(
+        activity.contains("https://wiki.example.com/rollout"),
+        "{activity}"
+    );
+    server
+        .cli(&[
+            "release",
+            "link",
+            id,
+            "https://acme.pagerduty.com/incidents/Q1",
+        ])
+        .ok();
+    let found = server
+        .cli(&["release", "list", "--search", "PAY-4711", "-o", "name"])
+        .ok();
+    assert_eq!(found.trim(), id);
+    let tagged = server
+        .cli(&["release", "list", "-l", "tier:gold", "-o", "name"])
+        .ok();
+    assert_eq!(tagged.trim(), id);
+    let set = server.cli(&[
+        "input-set",
+        "create",
+        "usual",
+        "--process",
+        "prepared",
+        "--set",
+        "version=bad",
+    ]);
+    set.ok();
+    let fix = [
+        "activity",
+        "retry",
+        id,
+        "deploy/rollout",
+        "--set",
+        "version=1.4.0",
+        "--save-to",
+        "usual",
+        "--reason",
+        "the right one",
+    ];
+    server.cli(&fix).ok();
+    server.release_in(id, &["Success"]);
+    let saved = server
+        .cli(&["input-set", "show", "usual", "-o", "json"])
+        .json();
+    assert_eq!(saved["values"]["version"], "1.4.0");
+    assert_eq!(saved["revision"], 2);
+}

@@ -100,7 +100,7 @@ pub enum Turn {
     /// A job took effect; nothing of it is reported yet.
     Applied,
     /// The server is told.
-    Told(Command),
+    Told(Box<Command>),
 }
 
 impl Outside {
@@ -189,7 +189,7 @@ impl Outside {
         match self.agenda.first_entry() {
             Some(entry) if entry.key().0 <= now => match entry.remove() {
                 Happening::Lands { key, begun } => self.land(&key, begun, now),
-                Happening::Report(command) => Turn::Told(command),
+                Happening::Report(command) => Turn::Told(Box::new(command)),
             },
             _ => Turn::Silent,
         }

@@ -243,7 +243,7 @@ impl Stage<'_> {
                 }
                 Ok(())
             }
-            Turn::Told(command) => self.submit(Actor::System, command).map(drop),
+            Turn::Told(command) => self.submit(Actor::System, *command).map(drop),
         }
     }
 

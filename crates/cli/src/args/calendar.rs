@@ -18,7 +18,7 @@ pub(crate) enum CalendarCommand {
     /// What a release would collide with at a time, and when there is room for it
     Check(Box<CalendarCheckArgs>),
     /// How many releases begin in each day, week or month
-    Capacity(CalendarCapacityArgs),
+    Capacity(Box<CalendarCapacityArgs>),
     /// Addresses for other calendars to subscribe to
     #[command(subcommand)]
     Feed(FeedCommand),

@@ -1,6 +1,6 @@
 //! The calendar: what takes place when, how much there is, what would be, and when there is room.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::extract::State;
@@ -9,8 +9,8 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use trainmaster_api::{
-    CalendarCheck, CalendarDay, CalendarView, CapacityPeriod, CapacityView, CheckCalendar,
-    WarningView,
+    CalendarBand, CalendarCheck, CalendarDay, CalendarView, CapacityPeriod, CapacityView,
+    CheckCalendar, WarningView,
 };
 use trainmaster_core::account::Capacity;
 use trainmaster_core::calendar::conflict::{Clash, Planned, clash, clashes};
@@ -19,10 +19,12 @@ use trainmaster_core::calendar::slots::{HORIZON_DAYS, Neighbour, Obstacles, SLOT
 use trainmaster_core::calendar::span::{LENGTH_DEFAULT, Span};
 use trainmaster_core::calendar::touch::Touches;
 use trainmaster_core::command::NewRelease;
+use trainmaster_core::freeze::{Freeze, FreezeEffect, Subject};
 use trainmaster_core::ids::{Name, Owner, ReleaseId};
 use trainmaster_core::status::ReleaseStatus;
 use trainmaster_store::read::{CalendarFilter, CalendarRow, PageRequest, ROWS_MAX};
 
+use super::freezes;
 use crate::auth::Viewer;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Payload, Query, instant_of, name_of, release_id};
@@ -42,6 +44,8 @@ const PERIODS_MAX: usize = 400;
 const OTHERS_MAX: u64 = 5_000;
 /// How far beyond what is shown others are looked for.
 const BEYOND: SignedDuration = SignedDuration::from_hours(24 * 92);
+/// How many bands of freezes are drawn at most.
+const BANDS_MAX: usize = 1_000;
 /// How many free slots are named if nobody says.
 const SLOTS_DEFAULT: u64 = 5;
 
@@ -174,7 +178,7 @@ pub(crate) async fn show_calendar(
         items,
         next: found.next,
         days,
-        bands: Vec::new(),
+        bands: bands(&app, &viewer, asked.range, |_| true).await?.0,
         legend: shown::legend(),
         incomplete,
         as_of,
@@ -548,6 +552,8 @@ pub(crate) async fn check_calendar(
 /// A release at a time.
 pub(super) struct Plan {
     release: Option<ReleaseId>,
+    organization: Option<Name>,
+    labels: BTreeMap<String, String>,
     touches: Touches,
     span: Span,
     after: Vec<ReleaseId>,
@@ -609,10 +615,12 @@ async fn existing(
     let open = release.after.iter().filter(|(_, satisfied)| !**satisfied);
     Ok(Plan {
         release: Some(id),
+        organization: release.organization.clone(),
+        labels: release.labels.clone(),
         touches: release.touches().clone(),
         span,
         after: open.map(|(before, _)| *before).collect(),
-        followers: Vec::new(),
+        followers: release.followers.iter().copied().collect(),
         zone,
         slots: 0,
     })
@@ -646,6 +654,8 @@ async fn new(
     };
     Ok(Plan {
         release: None,
+        organization: new.organization,
+        labels: new.labels,
         touches,
         span: span(start, end, None)?,
         after: Vec::new(),
@@ -705,10 +715,20 @@ async fn check(app: &App, viewer: &Viewer, plan: &Plan) -> ApiResult<CalendarChe
             .filter(|(neighbour, _)| neighbour.contradicts(&span))
             .map(|(neighbour, row)| contradiction(neighbour, row)),
     );
+    let subject = Subject {
+        organization: plan.organization.as_ref(),
+        services: &plan.touches.services,
+        environments: &plan.touches.environments,
+        labels: &plan.labels,
+    };
+    let concerns = |freeze: &Freeze| freeze.concerns(&subject);
+    let (mut drawn, frozen) = bands(app, viewer, range, concerns).await?;
+    let (begins, ends) = (instant(span.start), instant(span.end));
+    drawn.retain(|band| band.from < ends && band.to > begins);
     let obstacles = Obstacles::new(
         &plan.touches,
         others.iter().copied(),
-        [],
+        frozen,
         neighbours.iter().map(|(neighbour, _)| *neighbour),
     );
     // Rows that were not read may stand in the way, so nothing is promised behind the last one that was.
@@ -727,11 +747,36 @@ async fn check(app: &App, viewer: &Viewer, plan: &Plan) -> ApiResult<CalendarChe
         conflicts: shown::conflicts(&found, &rows, now),
         more_conflicts: found.more,
         overlaps: found.overlaps as u64,
-        bands: Vec::new(),
+        bands: drawn,
         warnings,
         free: free.map(shown::slot).collect(),
         as_of,
     })
+}
+
+/// Freezes of a range that the viewer sees: as bands, and when nothing may start because of them.
+async fn bands(
+    app: &App,
+    viewer: &Viewer,
+    range: Span,
+    concerns: impl Fn(&Freeze) -> bool,
+) -> ApiResult<(Vec<CalendarBand>, Vec<Span>)> {
+    let mut drawn = Vec::new();
+    let mut frozen = Vec::new();
+    for (freeze, scope) in freezes::seen(app, viewer).await? {
+        if !concerns(&freeze) {
+            continue;
+        }
+        let room = BANDS_MAX.saturating_sub(drawn.len());
+        for stretch in freeze.windows.between(range.start, range.end, room) {
+            if freeze.effect == FreezeEffect::Defer {
+                frozen.push(Span::new(stretch.from, stretch.to));
+            }
+            drawn.push(shown::band(&freeze, &scope, stretch));
+        }
+    }
+    drawn.sort_by(|one, other| (&one.from, &one.freeze).cmp(&(&other.from, &other.freeze)));
+    Ok((drawn, frozen))
 }
 
 fn clash_warnings(found: &Clash, rows: &[CalendarRow]) -> Vec<WarningView> {
@@ -797,6 +842,15 @@ fn contradiction(neighbour: &Neighbour, row: &CalendarRow) -> WarningView {
         message,
         field: Some("startAt".to_owned()),
     }
+}
+
+/// Other releases that want the same at the same time as this one, a sentence each.
+pub(super) async fn conflicts(app: &App, viewer: &Viewer, id: ReleaseId) -> ApiResult<Vec<String>> {
+    let found = warnings(app, viewer, id).await?.into_iter();
+    Ok(found
+        .filter(|warning| warning.code == "conflict")
+        .map(|warning| warning.message)
+        .collect())
 }
 
 /// What there is to think about when a release takes place when it does.

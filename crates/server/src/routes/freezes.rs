@@ -13,7 +13,7 @@ use trainmaster_api::{
 use trainmaster_core::command::ReleaseCommand;
 use trainmaster_core::definition::{Body, Definition};
 use trainmaster_core::entity::Revision;
-use trainmaster_core::freeze::{Freeze, FreezeRef, FreezeSpec};
+use trainmaster_core::freeze::{Freeze, FreezeRef, FreezeScope, FreezeSpec};
 use trainmaster_core::ids::{Name, ResourceKind};
 use trainmaster_store::read::ResourceFilter;
 
@@ -62,8 +62,21 @@ pub(crate) async fn list_active_freezes(
         Some(text) => Some(query_name("organization", Some(text))?),
         None => None,
     };
+    let known = seen(&app, &viewer).await?.into_iter();
+    let holding = known.filter_map(|(freeze, scope)| {
+        let reaches = asked
+            .as_ref()
+            .is_none_or(|organization| freeze.reaches(organization.as_ref()));
+        let window = freeze.windows.covering(at).filter(|_| reaches)?;
+        Some(views::freeze::active(&freeze, &scope, window))
+    });
+    rows::piece(holding, &page, as_of, |freeze| freeze.freeze.clone()).map(Json)
+}
+
+/// The freezes that a viewer sees, by name, with what they hold for as it is written.
+pub(super) async fn seen(app: &App, viewer: &Viewer) -> ApiResult<Vec<(Freeze, FreezeScope)>> {
     let filter = ResourceFilter {
-        organizations: rows::organizations(&viewer, None)?,
+        organizations: rows::organizations(viewer, None)?,
         ..ResourceFilter::of(ResourceKind::Freeze)
     };
     let found = match &filter.organizations {
@@ -71,15 +84,9 @@ pub(crate) async fn list_active_freezes(
         _ => app.store().newest_definitions(&filter).await?,
     };
     let known = found.into_iter().filter_map(|(_, revision)| read(revision));
-    let holding = known.filter_map(|(at_ref, spec)| {
-        let freeze = Freeze::new(at_ref, &spec, app.zones());
-        let reaches = asked
-            .as_ref()
-            .is_none_or(|organization| freeze.reaches(organization.as_ref()));
-        let window = freeze.windows.covering(at).filter(|_| reaches)?;
-        Some(views::freeze::active(&freeze, &spec.scope, window))
-    });
-    rows::piece(holding, &page, as_of, |freeze| freeze.freeze.clone()).map(Json)
+    Ok(known
+        .map(|(at, spec)| (Freeze::new(at, &spec, app.zones()), spec.scope))
+        .collect())
 }
 
 /// A freeze from its newest revision.

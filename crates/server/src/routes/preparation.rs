@@ -190,6 +190,6 @@ pub(super) async fn surroundings(
     Ok(Surroundings {
         other_level,
         predecessors: before.iter().map(Neighbour::of).collect(),
-        conflicts: Vec::new(),
+        conflicts: super::calendar::conflicts(app, viewer, id).await?,
     })
 }

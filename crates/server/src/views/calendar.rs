@@ -2,13 +2,16 @@
 
 use jiff::Timestamp;
 use trainmaster_api::{
-    CalendarEntry, CalendarMark, ConflictView, FeedView, LegendItem, SlotView, TouchesView,
+    CalendarBand, CalendarEntry, CalendarMark, ConflictView, FeedView, LegendItem, SlotView,
+    TouchesView,
 };
 use trainmaster_core::access::{Holder, Permission};
 use trainmaster_core::calendar::conflict::{Clash, Shared};
 use trainmaster_core::calendar::show::{offers, tone};
 use trainmaster_core::calendar::span::Span;
 use trainmaster_core::calendar::touch::Touches;
+use trainmaster_core::calendar::window::Stretch;
+use trainmaster_core::freeze::{Freeze, FreezeEffect, FreezeScope};
 use trainmaster_core::status::ReleaseStatus;
 use trainmaster_store::read::CalendarRow;
 
@@ -104,6 +107,27 @@ pub(crate) fn touches(touches: &Touches) -> TouchesView {
         services: touches.services.iter().cloned().collect(),
         environments: touches.environments.iter().cloned().collect(),
         exclusive: touches.exclusive.iter().cloned().collect(),
+    }
+}
+
+/// A stretch of time in which a freeze holds.
+pub(crate) fn band(freeze: &Freeze, scope: &FreezeScope, stretch: Stretch) -> CalendarBand {
+    let effect = match freeze.effect {
+        FreezeEffect::Defer => "defer",
+        FreezeEffect::Warn => "warn",
+    };
+    CalendarBand {
+        freeze: freeze.at.to_string(),
+        organization: freeze.at.organization.as_ref().map(ToString::to_string),
+        reason: freeze.reason.clone(),
+        effect: effect.to_owned(),
+        from: instant(stretch.from),
+        to: instant(stretch.to),
+        scope: TouchesView {
+            services: scope.services.clone(),
+            environments: scope.environments.clone(),
+            exclusive: Vec::new(),
+        },
     }
 }
 

@@ -1,7 +1,7 @@
 //! What people do with releases.
 
 use axum::http::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 use trainmaster_core::effect::Outcome;
 
 use crate::support::{TRAIN, TestApp, at, endless};
@@ -602,4 +602,45 @@ async fn what_the_process_does_not_permit_and_what_is_in_use_is_refused() {
         (&ignored["status"], &ignored["reason"]),
         (&json!("Ignored"), &json!("built by hand"))
     );
+}
+
+#[tokio::test]
+async fn a_draft_is_in_no_view_of_what_runs_and_a_held_release_offers_what_people_can_do() {
+    let test = TestApp::start().await;
+    let (manager, tester) = (test.manager().await, test.tester().await);
+    manager.apply(TRAIN).await.expect(StatusCode::OK);
+    let draft = json!({"process": "train", "organization": "payments", "inputs": {"version": "1.5.0"}});
+    let draft = manager.post("/api/v1/releases", draft).await;
+    let draft = draft.expect(StatusCode::CREATED)["id"].clone();
+    let train = manager.start_train().await;
+    manager.until_status(&train, "OnHold").await;
+    let active = "/api/v1/releases?status=Queued,Running,OnHold,Aborting";
+    let active = manager.get(active).await.expect(StatusCode::OK);
+    let ids: Vec<&Value> = active["items"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|release| &release["id"])
+        .collect();
+    assert_eq!(ids, [train.as_str()], "the draft {draft} does not run");
+
+    let allowed = |view: &Value| -> Vec<String> {
+        let actions = view["actions"].as_array().expect("actions").iter();
+        let allowed = actions.filter(|action| action["allowed"] == true);
+        allowed
+            .map(|action| action["action"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    };
+    let view = manager.get(&format!("/api/v1/releases/{train}")).await;
+    let offered = allowed(&view.expect(StatusCode::OK));
+    assert!(offered.contains(&"abort".to_owned()), "{offered:?}");
+    let qa = format!("/api/v1/releases/{train}/activities/sign-off/qa");
+    let view = tester.get(&qa).await.expect(StatusCode::OK);
+    assert_eq!(allowed(&view), ["approve", "reject"]);
+    let reject = json!({"comment": "the totals are wrong"});
+    tester
+        .post(&format!("{qa}/reject"), reject)
+        .await
+        .expect(StatusCode::OK);
+    manager.until_activity(&train, "sign-off/qa", "Failed").await;
 }

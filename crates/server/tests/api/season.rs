@@ -113,6 +113,7 @@ async fn a_weekly_train_reaches_production_on_its_days_across_a_restart_with_a_h
     let names: Vec<&str> = planned.iter().map(|(_, name)| name.as_str()).collect();
     assert_eq!(names, ["Week 48 Release", "Week 49 Release"]);
     let (train, next) = (planned[0].0.clone(), planned[1].0.clone());
+    the_calendar_leads_to_them(&rita, [&train, &next]).await;
 
     // Week 1, Monday: the branch is cut and QA gets it, by itself.
     let view = go(&rita, "2026-11-23T07:00:00Z", &train, "checks", "Success").await;
@@ -210,6 +211,40 @@ async fn a_weekly_train_reaches_production_on_its_days_across_a_restart_with_a_h
     let view = rita.get(&format!("/api/v1/releases/{next}")).await;
     let view = view.expect(StatusCode::OK);
     assert_eq!(phase_of(&view, "qa-sign-off")["status"], "OnHold", "{view}");
+}
+
+/// From the navigation to the calendar, to what is planned, to what happens there at this moment.
+async fn the_calendar_leads_to_them(rita: &Client<'_>, planned: [&str; 2]) {
+    let places = rita.get("/api/v1/navigation").await.expect(StatusCode::OK);
+    let places = places.as_array().expect("places");
+    let calendar = places.iter().find(|place| place["id"] == "calendar");
+    let calendar = calendar.expect("the calendar is offered")["href"].clone();
+    let address = format!(
+        "{}?from=2026-11-23&view=quarter",
+        calendar.as_str().expect("text")
+    );
+    let shown = rita.get(&address).await.expect(StatusCode::OK);
+    let entries = shown["items"].as_array().expect("entries");
+    for (train, monday) in planned.iter().zip(["2026-11-23", "2026-11-30"]) {
+        let entry = entries.iter().find(|entry| entry["id"] == **train);
+        let entry = entry.expect("every train of the group is on the calendar");
+        assert_eq!(entry["status"], "Scheduled", "{entry}");
+        let begins = entry["start"].as_str().expect("a time");
+        assert!(begins.starts_with(monday), "{entry}");
+    }
+    // What is opened from there goes on showing what happens.
+    let mut live = rita
+        .stream(&format!("/api/v1/events?release={}", planned[0]), &[])
+        .await;
+    let notes = format!("/api/v1/releases/{}/notes", planned[0]);
+    let note = json!({"text": "the first train of the season"});
+    rita.post(&notes, note).await.expect(StatusCode::OK);
+    loop {
+        let message = live.next().await.expect("the stream goes on");
+        if message.event == "NoteAdded" {
+            break;
+        }
+    }
 }
 
 async fn each_phase_ran_on_its_day(rita: &Client<'_>, train: &str) {

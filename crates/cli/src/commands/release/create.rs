@@ -56,7 +56,6 @@ pub(crate) async fn create(session: &Session, args: &CreateArgs) -> Done {
         after,
         start: args.start,
         finalize: args.finalize,
-        ..Default::default()
     };
     let answer = session
         .client
