@@ -8,8 +8,8 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +34,8 @@ const STEPS_MAX: usize = 30;
 struct Node {
     process: Child,
     issuer: String,
+    /// Kept open: who writes into a closed pipe dies of it.
+    _output: BufReader<ChildStdout>,
 }
 
 impl Node {
@@ -48,12 +50,14 @@ impl Node {
             .spawn()
             .expect("`node` runs");
         let stdout = process.stdout.take().expect("its output");
-        let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
+        let mut output = BufReader::new(stdout);
+        let mut lines = output.by_ref().lines().map_while(Result::ok);
         let issuer = lines.find(|line| line.starts_with("http://"));
         let missing = "the provider says where it listens; `npm ci` in `crates/server/tests/oidc-provider` installs it";
         Node {
             issuer: issuer.expect(missing),
             process,
+            _output: output,
         }
     }
 }
@@ -78,8 +82,8 @@ impl Fetch for Loopback {
         &self,
         request: http::Request<Vec<u8>>,
     ) -> Result<http::Response<Vec<u8>>, FetchError> {
-        let answer =
-            trainmaster_executors::ask(&egress(), request, Duration::from_secs(20), 1 << 20);
+        let egress = egress();
+        let answer = trainmaster_executors::ask(&egress, request, Duration::from_secs(20), 1 << 20);
         answer.await.map_err(FetchError)
     }
 }

@@ -621,7 +621,7 @@ fn lies(test: &TestApp, sent: &Sent) -> Vec<(&'static str, String, &'static str)
             "`azp`",
         ),
         ("expired", ed(&[("exp", json!(now - 120))]), "expired"),
-        ("no end", ed(&[("exp", Value::Null)]), "`aud`"),
+        ("no end", ed(&[("exp", Value::Null)]), "form"),
         ("not valid yet", ed(&[("nbf", json!(now + 3_600))]), "`nbf`"),
         (
             "issued in the future",
