@@ -279,10 +279,16 @@ fn a_secret_reaches_the_work_and_nothing_else() {
     assert!(!server.cli(&["secret", "list"]).shown().contains("TOKEN"));
 }
 
-/// No file below a folder holds the canary.
+/// No file that the server writes holds the canary.
+///
+/// The program of this test puts the value into its own `output` file; nobody can redact what a program writes
+/// into its directory, so that one file is left out. What the server makes of it is looked at above.
 fn look_through(folder: &Path, seen: &mut u32) {
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
+        if path.ends_with("main/look/1/output") {
+            continue;
+        }
         if path.is_dir() {
             look_through(&path, seen);
         } else if let Ok(bytes) = std::fs::read(&path) {
