@@ -315,8 +315,6 @@ pub(crate) struct ServeArgs {
         value_delimiter = ','
     )]
     pub(crate) old_secret_key_file: Vec<PathBuf>,
-    #[command(flatten)]
-    pub(crate) sign_in: SignInArgs,
     /// How the server logs: text or json [default: text]
     #[arg(
         long,
@@ -339,6 +337,9 @@ pub(crate) struct ServeArgs {
     /// Print the configuration that would hold, and stop
     #[arg(long)]
     pub(crate) print_config: bool,
+    // Last, because its heading holds for everything behind it.
+    #[command(flatten)]
+    pub(crate) sign_in: SignInArgs,
 }
 
 /// How the server logs.

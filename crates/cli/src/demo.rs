@@ -35,7 +35,7 @@ mod sample;
 mod service;
 mod words;
 
-use clock::SkippingClock;
+use clock::{Bystander, SkippingClock};
 use house::{House, Memory};
 use pace::Pace;
 use people::Tokens;
@@ -131,7 +131,8 @@ async fn demo(args: &DemoArgs) -> Done {
     let clock = SkippingClock::new(time_to_go_on(&store).await?);
     let around = |executors| clock.around(executors);
     let shared = Arc::new(clock.clone());
-    let standing = serve::stand(&config, store, shared, Faults::none(), around).await?;
+    let watch = Arc::new(Bystander(clock.clone()));
+    let standing = serve::stand(&config, store, shared, watch, Faults::none(), around).await?;
     let stage = Stage {
         args: args.clone(),
         clock,

@@ -67,7 +67,10 @@ async fn serve(config: &Config, faults: Faults) -> Done {
     make_private(&config.data_dir)?;
     let store = open_store(config, faults.clone()).await?;
     let clock = Arc::new(SystemClock);
-    let standing = stand(config, store, clock, faults, |executors| executors).await?;
+    let standing = stand(config, store, clock.clone(), clock, faults, |executors| {
+        executors
+    })
+    .await?;
     welcome::first_administrator(&standing.engine, standing.store.as_ref(), &config.data_dir)
         .await?;
     output::note(format_args!("listening on http://{}", standing.address));
@@ -96,10 +99,13 @@ impl Standing {
 }
 
 /// Wires a server together around a store and a clock; `around` may wrap what acts on the outside world.
+///
+/// `watch` shows the same time to those who only look after things now and then: the keeper, the notary, the outlets.
 pub(crate) async fn stand(
     config: &Config,
     store: Arc<SqlStore>,
     clock: Arc<dyn Clock>,
+    watch: Arc<dyn Clock>,
     faults: Faults,
     around: impl FnOnce(Executors) -> Executors,
 ) -> Result<Standing, Failure> {
@@ -135,7 +141,7 @@ pub(crate) async fn stand(
         store: store.clone(),
         executors: around(executors),
         logs: store.clone(),
-        clock: clock.clone(),
+        clock,
         zones: zones.clone(),
         faults: faults.clone(),
         limits: Limits::default(),
@@ -145,7 +151,7 @@ pub(crate) async fn stand(
     let outlets = Dispatcher::start(OutletParts {
         engine: engine.clone(),
         store: store.clone(),
-        clock: clock.clone(),
+        clock: watch.clone(),
         zones: zones.clone(),
         carrier,
         public_url,
@@ -170,7 +176,7 @@ pub(crate) async fn stand(
         engine: engine.clone(),
         store: store.clone(),
         logs: store.clone(),
-        clock,
+        clock: watch,
         zones,
         options,
     };

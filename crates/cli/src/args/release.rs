@@ -117,7 +117,7 @@ pub(crate) struct CreateArgs {
     #[arg(long = "label", value_name = "K=V")]
     pub(crate) labels: Vec<String>,
     /// Structured context k=v, k:=JSON or k=@FILE: tickets, customers, what should be found again; repeatable
-    #[arg(long = "context-value", value_name = "K=V")]
+    #[arg(id = "context-value", long = "context-value", value_name = "K=V")]
     pub(crate) context: Vec<String>,
     /// Which services, environments and features it is about
     #[arg(long, value_name = "TEXT")]
@@ -481,7 +481,7 @@ pub(crate) struct EditArgs {
     #[arg(long, value_name = "TEXT")]
     pub(crate) rollback_plan: Option<String>,
     /// Structured context to set (k=v, k:=JSON) or to remove (k:=null); repeatable
-    #[arg(long = "context-value", value_name = "K=V")]
+    #[arg(id = "context-value", long = "context-value", value_name = "K=V")]
     pub(crate) context: Vec<String>,
     /// Label to set (k=v) or to remove (k-); repeatable
     #[arg(long = "label", value_name = "K=V|K-")]

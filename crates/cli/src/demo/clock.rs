@@ -78,6 +78,26 @@ impl SkippingClock {
         }
     }
 
+    /// Returns once that time has come.
+    async fn pass(&self, until: Timestamp) {
+        let mut skipped = self.0.skipped.subscribe();
+        loop {
+            skipped.mark_unchanged();
+            let left = until.duration_since(self.now());
+            let Ok(left) = Duration::try_from(left) else {
+                return;
+            };
+            if left.is_zero() {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(left.min(PIECE)) => (),
+                // The sender lives as long as this clock.
+                _ = skipped.changed() => (),
+            }
+        }
+    }
+
     /// Whether somebody acts on the outside world, which takes its time.
     pub(crate) fn is_at_work(&self) -> bool {
         self.0.at_work.load(Ordering::SeqCst) > 0
@@ -117,23 +137,22 @@ impl Clock for SkippingClock {
     }
 
     async fn sleep_until(&self, until: Timestamp) {
-        let mut skipped = self.0.skipped.subscribe();
         let _listed = Listed::new(&self.0, until);
-        loop {
-            skipped.mark_unchanged();
-            let left = until.duration_since(self.now());
-            let Ok(left) = Duration::try_from(left) else {
-                return;
-            };
-            if left.is_zero() {
-                return;
-            }
-            tokio::select! {
-                () = tokio::time::sleep(left.min(PIECE)) => (),
-                // The sender lives as long as this clock.
-                _ = skipped.changed() => (),
-            }
-        }
+        self.pass(until).await;
+    }
+}
+
+/// The clock of those who only look after things now and then: a skip does not stop for them, it takes them along.
+pub(crate) struct Bystander(pub(crate) SkippingClock);
+
+#[async_trait]
+impl Clock for Bystander {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    async fn sleep_until(&self, until: Timestamp) {
+        self.0.pass(until).await;
     }
 }
 

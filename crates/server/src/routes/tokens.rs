@@ -107,7 +107,8 @@ pub(crate) async fn revoke_token(
     let token: TokenId = id.parse().map_err(|_| unknown())?;
     // Everybody may end the token in their own hand; others need the permission where it holds.
     if token != viewer.holder().token {
-        viewer.needs(Permission::TokenManage)?;
+        let right = viewer.needs(Permission::TokenManage);
+        app.noted(&viewer, "RevokeToken", right).await?;
         let holder = app.holder(token).await?;
         holder
             .filter(|holder| manages(&viewer, holder))

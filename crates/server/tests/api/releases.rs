@@ -609,7 +609,8 @@ async fn a_draft_is_in_no_view_of_what_runs_and_a_held_release_offers_what_peopl
     let test = TestApp::start().await;
     let (manager, tester) = (test.manager().await, test.tester().await);
     manager.apply(TRAIN).await.expect(StatusCode::OK);
-    let draft = json!({"process": "train", "organization": "payments", "inputs": {"version": "1.5.0"}});
+    let draft =
+        json!({"process": "train", "organization": "payments", "inputs": {"version": "1.5.0"}});
     let draft = manager.post("/api/v1/releases", draft).await;
     let draft = draft.expect(StatusCode::CREATED)["id"].clone();
     let train = manager.start_train().await;
@@ -642,5 +643,7 @@ async fn a_draft_is_in_no_view_of_what_runs_and_a_held_release_offers_what_peopl
         .post(&format!("{qa}/reject"), reject)
         .await
         .expect(StatusCode::OK);
-    manager.until_activity(&train, "sign-off/qa", "Failed").await;
+    manager
+        .until_activity(&train, "sign-off/qa", "Failed")
+        .await;
 }
