@@ -11,7 +11,7 @@ use serde_json::Value;
 use trainmaster_core::ids::{Name, SecretName};
 
 /// How often a message is tried before it is given up.
-pub const ATTEMPTS_MAX: u32 = 15;
+pub const ATTEMPTS_MAX: u32 = 16;
 /// The first wait between two tries.
 const DELAY_FIRST: SignedDuration = SignedDuration::from_secs(5);
 /// The longest wait between two tries.

@@ -285,8 +285,11 @@ async fn ended_releases_are_forgotten_and_come_back_when_somebody_asks() {
     about_it.answer = Box::new(known(true));
     stage.engine.submit(about_it).await.expect("it is accepted");
     assert_eq!(stage.release(release).notes[0].text, "well done");
-    stage.command(release, ReleaseCommand::Archive).await;
-    assert!(stage.release(release).archived);
+    let text = "and again".to_owned();
+    stage
+        .command(release, ReleaseCommand::AddNote { text })
+        .await;
+    assert_eq!(stage.release(release).notes[1].text, "and again");
     stage.check_journal().await;
 }
 

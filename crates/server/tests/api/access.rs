@@ -42,6 +42,7 @@ async fn operations(client: &Client<'_>) -> Vec<(String, String, String)> {
                 ("{phase}", "build"),
                 ("{activity}", "compile"),
                 ("{task}", "tell"),
+                ("{item}", "docs"),
                 ("{token}", "cb_x.y"),
             ] {
                 address = address.replace(name, value);
@@ -245,6 +246,10 @@ async fn what_belongs_to_another_organization_answers_like_what_does_not_exist()
             let address = address
                 .replace("rel-00000001", &release)
                 .replace("build/compile", "sign-off/qa");
+            let address = match (method.as_str(), address.ends_with("/links")) {
+                ("DELETE", true) => format!("{address}?url=https://tickets.example/1"),
+                _ => address,
+            };
             async move {
                 let reply = foreign
                     .call(method, &address, &[("x-request-id", "same")], body)
@@ -322,6 +327,14 @@ fn body_for(path: &str) -> Value {
     match path.rsplit('/').next().unwrap_or_default() {
         "notes" => json!({"text": "x"}),
         "{task}" => json!({"status": "DONE"}),
+        "links" => json!({"url": "https://tickets.example/1"}),
+        "readiness" => json!({"item": "docs"}),
+        "items" => json!({"id": "docs"}),
+        "reviews" => json!({"approved": true}),
+        "override-freeze" => {
+            json!({"freeze": "winter", "reason": "x", "expiresAt": "2026-12-01T00:00:00Z"})
+        }
+        "revoke-override" => json!({"freeze": "winter", "reason": "x"}),
         "retry" | "ignore" | "fail" | "cancel" | "pause" | "abort" | "unquarantine" => {
             json!({"reason": "x"})
         }

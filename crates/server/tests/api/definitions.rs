@@ -266,5 +266,5 @@ async fn schemas_are_served_for_editors() {
         .get("/api/v1/schemas/Secret")
         .await
         .problem("not-found");
-    manager.get("/api/v1/secrets/x").await.problem("not-found");
+    manager.get("/api/v1/unicorns/x").await.problem("not-found");
 }
