@@ -821,3 +821,43 @@ async fn a_feeds_token_opens_nothing_else_and_ends_at_once() {
     test.clock.set(at("2027-12-01T00:00:00Z"));
     stranger.get(&path).await.problem("invalid-token");
 }
+
+#[tokio::test]
+async fn a_freeze_is_drawn_as_a_band_and_leaves_no_free_slot() {
+    let test = TestApp::start().await;
+    let planner = planner(&test).await;
+    let root = test.administrator().await;
+    let freeze = "
+apiVersion: trainmaster.dev/v1
+kind: Freeze
+metadata: {name: black-friday}
+spec:
+  reason: The shops are full
+  scope: {services: [cart]}
+  windows: [{from: 2026-12-07T00:00:00Z, to: 2026-12-09T00:00:00Z}]
+";
+    root.apply(freeze).await.expect(StatusCode::OK);
+    let view = december(&planner, "").await;
+    let band = &view["bands"][0];
+    assert_eq!(band["freeze"], "black-friday", "{view}");
+    assert_eq!(band["from"], "2026-12-07T00:00:00Z");
+    assert_eq!(band["scope"]["services"], json!(["cart"]));
+    let cart = json!({"inputs": {"service": "cart"}});
+    let release = plan(&planner, "cart", "12-07T10:00", "12-07T12:00", cart).await;
+    let check = json!({"release": release, "slots": 1});
+    let check = planner.post("/api/v1/calendar/check", check).await;
+    let check = check.expect(StatusCode::OK);
+    assert_eq!(check["bands"][0]["freeze"], "black-friday", "{check}");
+    let free = check["free"][0]["from"].as_str().expect("a slot");
+    assert!(free >= "2026-12-09T00:00:00Z", "{check}");
+    let other = json!({"inputs": {"service": "search"}});
+    let other = plan(&planner, "search", "12-07T10:00", "12-07T12:00", other).await;
+    let check = planner
+        .post(
+            "/api/v1/calendar/check",
+            json!({"release": other, "slots": 1}),
+        )
+        .await
+        .expect(StatusCode::OK);
+    assert!(check.get("bands").is_none(), "{check}");
+}
